@@ -1,0 +1,171 @@
+/*
+ * journal/engine.h - the commit engine: what to do next, without doing it.
+ *
+ * Records go in; the engine answers with actions (write this image there,
+ * flush that segment) and is told how each ended.  It does no I/O, takes no
+ * lock and never blocks: a driver holds a lock around it, carries actions out
+ * without the lock and wakes who waits.
+ *
+ * Invariants
+ *   - A batch lies behind the one before it, or, after a skip batch, in the
+ *     first block of the next segment.  There is never a second place.
+ *   - Positions are fixed when a record is appended, headers (prev_sum,
+ *     durable, trim) when the batch is handed out for writing, in LSN order.
+ *   - The frontier moves in LSN order over batches that are durable: written
+ *     with RWF_DSYNC, or written and then covered by a flush of their segment
+ *     that was handed out after the write had completed.
+ *   - At most queue_depth batches, skip batches not counted, are handed out
+ *     and not below the frontier.
+ *   - No batch is placed beyond what is ready: an existing segment and, in
+ *     segment 0 of a young journal, ready_end.
+ *   - At most one flush is outstanding.
+ *   - The first failed write or flush ends it: nothing is handed out, no
+ *     frontier moves, error keeps the first errno.
+ */
+#ifndef JNL_JOURNAL_ENGINE_H
+#define JNL_JOURNAL_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define JNL_DEPTH_DEFAULT	4u
+#define JNL_DEPTH_MAX		64u
+
+struct jnl_engine_config {
+	uint64_t segment_size;
+	uint32_t block_size;
+	uint32_t record_max;
+	uint32_t queue_depth;
+	uint64_t seed;
+	bool dsync;		/* a completed write is durable */
+};
+
+enum jnl_batch_state {
+	JNL_GATHERING,		/* takes records */
+	JNL_CLOSED,		/* position and records fixed, not handed out */
+	JNL_WRITING,		/* handed out */
+	JNL_WRITTEN,		/* complete, not known durable */
+	JNL_DURABLE,		/* durable, but one before it is not */
+};
+
+struct jnl_batch {
+	enum jnl_batch_state state;
+	uint64_t lsn;		/* position */
+	uint64_t end;		/* position behind it (skip: segment end) */
+	uint32_t flags;		/* JNL_BATCH_* */
+	uint32_t count;
+	uint32_t body_len;
+	uint32_t size;		/* bytes to write, block aligned; set at hand-out */
+	uint8_t *image;
+	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
+};
+
+enum jnl_action_kind {
+	JNL_ACT_NONE,		/* nothing now */
+	JNL_ACT_WRITE,		/* write batch->image, batch->size, at lsn */
+	JNL_ACT_FLUSH,		/* flush the file of segment */
+};
+
+struct jnl_action {
+	enum jnl_action_kind kind;
+	struct jnl_batch *batch;	/* JNL_ACT_WRITE */
+	uint64_t segment;		/* both */
+	uint64_t offset;		/* JNL_ACT_WRITE: in the segment's file */
+	uint32_t flush_id;		/* JNL_ACT_FLUSH */
+};
+
+struct jnl_engine {
+	struct jnl_engine_config cfg;
+	uint64_t frontier;	/* first byte that is not durable */
+	uint64_t tail;		/* where the next batch begins (or follows) */
+	uint64_t prev_sum;	/* header_sum of the last batch handed out */
+	uint64_t trim;		/* carried by every header */
+	uint64_t marked;	/* durable field of the last batch handed out */
+	uint64_t segments;	/* segments below this number are there */
+	uint64_t ready_end;	/* nothing is placed beyond it */
+	uint64_t wanted;	/* hand out batches that begin below it */
+	uint32_t batch_max;	/* bytes of an image */
+	uint32_t flushing;	/* id of the outstanding flush, or 0 */
+	uint32_t flush_seq;
+	int error;		/* 0 or the first negative errno */
+
+	/* Batches from the frontier on, in LSN order, a ring. */
+	struct jnl_batch *queue;
+	uint32_t queue_len;	/* slots */
+	uint32_t head;		/* oldest */
+	uint32_t used;		/* how many */
+	uint32_t unacked;	/* handed out, not skip */
+
+	/* Memory of the images: free lists of data and skip images. */
+	uint8_t *memory;
+	size_t memory_len;
+	uint8_t **free_data;
+	uint32_t free_data_n;
+	uint8_t **free_skip;
+	uint32_t free_skip_n;
+
+	/* Counted since the start. */
+	uint64_t commits, records, flushes;
+};
+
+/* Allocates the images. -ENOMEM, or 0. */
+int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg);
+void jnl_engine_fini(struct jnl_engine *e);
+
+/*
+ * Begin behind a durable open batch: end is its end (the frontier), prev_sum
+ * its header_sum, trim and durable as it carried them.
+ */
+void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
+		      uint64_t trim, uint64_t durable);
+
+/*
+ * Append a record of len bytes in iovcnt pieces.  0 and its LSN, or
+ *   -EAGAIN    every image is in use: carry actions out, then again
+ *   -EBUSY     needs a segment or a part of segment 0 that is not ready
+ *   -EMSGSIZE  larger than record_max
+ *   e->error   failed for good
+ * Nothing changes when it is refused, but that the gathering batch may close.
+ */
+int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
+		      int iovcnt, uint64_t len, uint64_t *ret_lsn);
+
+/* Ask that everything below lsn becomes durable. */
+void jnl_engine_want(struct jnl_engine *e, uint64_t lsn);
+
+/*
+ * Queue a watermark batch if it is useful: nothing gathers or waits, and the
+ * last header carries less than the frontier.  False if there is no use, or
+ * no room that is ready.
+ */
+bool jnl_engine_mark(struct jnl_engine *e);
+
+/* The next thing to do; kind is JNL_ACT_NONE if there is nothing now. */
+void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act);
+
+/* How an action ended: 0 or a negative errno. */
+void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
+		     int err);
+
+/* End it with err (negative), unless it has ended. */
+void jnl_engine_fail(struct jnl_engine *e, int err);
+
+/* Where what was appended ends: the end of the gathering batch's last record,
+ * rounded up to its block. */
+uint64_t jnl_engine_end(const struct jnl_engine *e);
+
+/*
+ * The number of the segment that should be made now, or UINT64_MAX: one spare
+ * ahead once the last one is in use by a quarter, at once if one is needed.
+ */
+uint64_t jnl_engine_wants_segment(const struct jnl_engine *e);
+
+/* Tell that segment number (== e->segments) may take batches. */
+void jnl_engine_segment_ready(struct jnl_engine *e, uint64_t number);
+
+/* Tell how far segment 0 is filled (UINT64_MAX: to its end). */
+void jnl_engine_ready_end(struct jnl_engine *e, uint64_t ready_end);
+
+#endif

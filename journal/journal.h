@@ -1,0 +1,316 @@
+/*
+ * journal.h - an append-only journal that keeps its word.
+ *
+ * Link with -ljournal (pkg-config libjournal).  The contract in short:
+ *
+ *   - journal_sync() returning 0 for a record's LSN means that the record is
+ *     on stable storage and will be read back after a crash of the process,
+ *     the kernel or the power.
+ *   - What is read back after a crash is a prefix of what was appended.
+ *   - Damage is reported, never taken for the end.
+ *   - After the first failed write or flush every later call that would need
+ *     one returns that first error; nothing is retried behind your back.
+ *
+ * Read libjournal's doc/failure-model for what is promised and what is not.
+ *
+ * Conventions.  Functions return 0 or a count on success and a negative errno
+ * on failure.  ret_ pointers are written on success only.  The library prints
+ * nothing, installs no signal handler, reads no environment variable and keeps
+ * no global state.  Sizes and positions are in bytes.
+ *
+ * Caveats, before anything else:
+ *   - One writer at a time: a second journal_open() for writing gets -EBUSY,
+ *     from any process on the machine.
+ *   - A child of fork(2) must not use its parent's journal: every call there
+ *     returns -EOWNERDEAD, but journal_close(), which lets go of it.
+ *   - A journal is not for a network file system shared by several machines.
+ */
+#ifndef JOURNAL_H
+#define JOURNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * An LSN (log sequence number) is a byte position in the journal's virtual
+ * stream.  A record's LSN is where it begins; it is below 2^63 and never 0.
+ * A record is durable if and only if its LSN is below the frontier.
+ */
+typedef struct journal journal;
+typedef struct journal_reader journal_reader;
+
+/*
+ * What went wrong, for people: filled in by a failing call that was given
+ * one, left alone otherwise.  message is one line that names the file and
+ * says what to do; it is never needed to decide anything (code is).
+ */
+struct journal_error {
+	int32_t code;		/* the negative errno that was returned */
+	uint32_t reserved;	/* 0 */
+	uint64_t lsn;		/* where, or JOURNAL_LSN_NONE */
+	char file[256];		/* the file concerned, or "" */
+	char message[512];
+};
+
+#define JOURNAL_LSN_NONE UINT64_MAX
+
+/* ------------------------------------------------------------------------
+ * Opening and closing
+ */
+
+enum journal_flags {
+	/* Make the directory and the journal if they are not there. */
+	JOURNAL_CREATE		= 1,
+	/* With JOURNAL_CREATE: fail with -EEXIST if there is a journal. */
+	JOURNAL_EXCLUSIVE	= 2,
+	/* Take no lock for writing, change nothing; only journal_info() and
+	 * journal_close() work on the result. */
+	JOURNAL_READ_ONLY	= 4,
+	/* Accept storage that forgets when the power goes (tmpfs, ramfs): for
+	 * tests.  The promise then covers the death of the process only. */
+	JOURNAL_VOLATILE	= 8,
+};
+
+/*
+ * Options of journal_open().  Zero is the default everywhere; fields are only
+ * ever appended.  size is sizeof(struct journal_options) as you compiled it:
+ * a library that is older than your header refuses with -E2BIG what it does
+ * not know, if it is not zero.
+ */
+struct journal_options {
+	size_t size;
+	uint64_t flags;		/* enum journal_flags */
+	/* "direct" or "buffered": only this method, or failure.  NULL: the
+	 * best that the kernel, the file system and the drive allow. */
+	const char *method;
+	/* Size of a segment file: a multiple of 64 KiB, at most 1 TiB; 0 is
+	 * 64 MiB.  An existing journal keeps its own. */
+	uint64_t segment_size;
+	/* The largest record; 0 is 1 MiB, or what fits into a segment if that
+	 * is less.  Memory grows with (queue_depth + 1) times this. */
+	uint32_t record_max;
+	/* Most batches written but not yet known durable, 1 to 64; 0 is 4. */
+	uint32_t queue_depth;
+	/* An LSN that was known to be durable, kept elsewhere: opening fails
+	 * with -EBADMSG if the journal ends before it.  0 is none. */
+	uint64_t witness_lsn;
+	/* Where to say more about a failure; may be NULL. */
+	struct journal_error *error;
+};
+
+#define JOURNAL_OPTIONS_INIT { .size = sizeof(struct journal_options) }
+
+/*
+ * Open the journal in the directory path; make it first with JOURNAL_CREATE.
+ * options may be NULL.  On success the caller owns *ret_j and gives it back
+ * with journal_close().  Everything that was acknowledged before is there,
+ * and is durable now.  Writes at most 2 MiB before it returns.
+ *
+ *   -EBADMSG          acknowledged data is damaged or gone; nothing changed
+ *   -ENODATA          a segment is missing
+ *   -EXDEV            a segment belongs to another journal
+ *   -EPROTONOSUPPORT  written by a newer version of the library
+ *   -EBUSY            another writer has it open (journal_lock_holder())
+ *   -ENOENT           no journal there, and no JOURNAL_CREATE
+ *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one
+ *   -ENOTDIR          path is not a directory
+ *   -EINVAL           an option out of range, or a directory that is not
+ *                     empty and not a journal
+ *   -E2BIG            options from the future
+ *   -EOPNOTSUPP       no method can be durable here, or not the one asked for
+ *   -EROFS, -EACCES, -ENOSPC, -ENOMEM, -EIO, ... as the system says
+ */
+int journal_open(journal **ret_j, const char *path,
+		 const struct journal_options *options);
+
+/*
+ * Make everything appended durable, write a closing watermark, let go of the
+ * lock and free j, also on failure.  Returns 0, or the error that kept records
+ * that were not yet synced from becoming durable.  NULL is allowed.  No other
+ * thread may be using j.
+ */
+int journal_close(journal *j);
+
+/* ------------------------------------------------------------------------
+ * Appending
+ *
+ * Any number of threads.  The order of LSNs is the order of the records.
+ */
+
+/*
+ * Append one record made of iovcnt pieces (0 to 1024; the record may be
+ * empty).  The bytes are copied.  The record is not durable yet.  Blocks while
+ * queue_depth batches wait for the device.  ret_lsn may be NULL.
+ *
+ *   -EMSGSIZE    larger than record_max; the journal goes on
+ *   -ENOSPC      no room to make the next segment; no LSN was taken and the
+ *   -EDQUOT      journal goes on once there is room
+ *   -EINVAL      iovcnt out of range
+ *   -EROFS       opened with JOURNAL_READ_ONLY
+ *   -EOWNERDEAD  in a child of fork(2)
+ *   any other: the first error of a write or flush, for good
+ */
+int journal_append(journal *j, const struct iovec *iov, int iovcnt,
+		   uint64_t *ret_lsn);
+
+/*
+ * Wait until the record at lsn, and every record before it, is durable.  lsn
+ * must have come from journal_append() on this journal: -EINVAL if it is at
+ * or beyond the end of what was appended.  Other errors as journal_append();
+ * an error means that the record is not known to be durable, and will not be
+ * acknowledged later.
+ */
+int journal_sync(journal *j, uint64_t lsn);
+
+/* journal_append(), then journal_sync(). */
+int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
+		   uint64_t *ret_lsn);
+
+/* ------------------------------------------------------------------------
+ * What is known about a journal
+ */
+
+struct journal_info {
+	size_t size;		/* sizeof(struct journal_info), set by you */
+	uint8_t uuid[16];
+	uint32_t format;	/* version of the format on disk */
+	uint32_t block_size;
+	uint64_t segment_size;
+	uint64_t segments;	/* segment files, spares included */
+	uint64_t first_lsn;	/* no record lies below it */
+	uint64_t frontier;	/* first byte that is not durable */
+	uint64_t end;		/* first byte after what was appended */
+	uint32_t record_max;
+	uint32_t queue_depth;
+	/* How appends are made durable here, and why so.  Strings belong to
+	 * the journal and live until journal_close(). */
+	const char *method;	/* "direct", "buffered", or "" if read-only */
+	const char *carrier;	/* who carries a write: "pwritev2" */
+	const char *barrier;	/* "RWF_DSYNC", "fdatasync" or "fsync" */
+	const char *trail;	/* one line for each method: chosen or why not */
+	/* What the last open found behind the last acknowledged batch: the
+	 * remains of writes that were never acknowledged. */
+	uint64_t recovered_lsn;	/* where the journal ended */
+	uint64_t tail_bytes;	/* bytes that hold remains; 0 after a clean end */
+	uint32_t tail_batches;	/* batch headers among them */
+	int32_t failed;		/* 0, or the error that ended the journal */
+	uint32_t writer;	/* read-only: 1 if a writer was at work */
+	uint32_t reserved;
+};
+
+#define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }
+
+/* Any thread.  -EINVAL if info->size is smaller than the first version's. */
+int journal_info(journal *j, struct journal_info *info);
+
+/*
+ * The process that holds the journal in path open for writing.  0 if there is
+ * one (and *ret_pid is its number in its own PID namespace), -ENOENT if
+ * nobody does or there is no journal, -errno otherwise.
+ */
+int journal_lock_holder(const char *path, pid_t *ret_pid);
+
+/* ------------------------------------------------------------------------
+ * Reading
+ *
+ * A reader sees durable records only and changes nothing.  Without a writer
+ * it recovers the journal as journal_open() would; beside one, in this or
+ * another process, it ends at the last watermark that the writer wrote, which
+ * follows the last acknowledged record when the writer pauses.  A reader is
+ * for one thread at a time.
+ */
+
+struct journal_record {
+	uint64_t lsn;
+	const void *data;	/* valid until the next call on the reader */
+	size_t len;
+};
+
+/*
+ * Open for reading, at the first record whose LSN is lsn or more (0: the
+ * first there is).  error may be NULL.  Errors as journal_open(), and -ERANGE
+ * for an lsn beyond the end or below what was given back by trim.
+ */
+int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
+			struct journal_error *error);
+
+/*
+ * 1 and *ret_record, 0 at the end, negative on failure; then the same error
+ * again until journal_reader_seek().  -EBADMSG: this record and those after
+ * it in the same batch cannot be read back as they were written.
+ */
+int journal_reader_next(journal_reader *r, struct journal_record *ret_record);
+
+/* Go to the first record whose LSN is lsn or more.  Errors as at opening. */
+int journal_reader_seek(journal_reader *r, uint64_t lsn);
+
+/* More about the last failure of this reader; valid until the next call. */
+const struct journal_error *journal_reader_error(const journal_reader *r);
+
+/* NULL is allowed. */
+void journal_reader_close(journal_reader *r);
+
+/* ------------------------------------------------------------------------
+ * Verifying
+ */
+
+enum journal_finding {
+	JOURNAL_SOUND		= 0,	/* everything reads back */
+	/* Sound, with remains of writes that were never acknowledged behind
+	 * the end: what a crash leaves.  The next open for writing makes an
+	 * end of them. */
+	JOURNAL_TAIL		= 1,
+	JOURNAL_BAD_SEGMENT	= 2,	/* a segment's header or size */
+	JOURNAL_BAD_BATCH	= 3,	/* a batch below the end */
+	JOURNAL_LOST		= 4,	/* acknowledged, and not there */
+	JOURNAL_MISSING		= 5,	/* a segment file is not there */
+	JOURNAL_FOREIGN		= 6,	/* a segment of another journal */
+};
+
+struct journal_report {
+	size_t size;		/* sizeof(struct journal_report), set by you */
+	uint32_t finding;	/* enum journal_finding: the worst there is */
+	int32_t code;		/* 0, or what journal_open() would return */
+	uint64_t segments;	/* segment files */
+	uint64_t batches;	/* good ones, from the first to the end */
+	uint64_t records;
+	uint64_t payload;	/* bytes of records */
+	uint64_t first_lsn;
+	uint64_t end;		/* first byte behind the last good batch */
+	uint64_t lsn;		/* where the finding is */
+	uint64_t bytes;		/* how much it covers: to the next batch that
+				 * is good, or to the end of the file */
+	uint32_t tail_batches;	/* JOURNAL_TAIL: headers among the remains */
+	uint32_t writer;	/* 1 if a writer was at work */
+	char file[256];		/* the file it is in, or "" */
+	char message[512];	/* what it is and what to do */
+};
+
+#define JOURNAL_REPORT_INIT { .size = sizeof(struct journal_report) }
+
+/*
+ * Read the whole journal and judge it; changes nothing.  0 if it could be
+ * judged (see report->finding), negative otherwise: the errors of
+ * journal_open() but for those that are findings.
+ */
+int journal_verify(const char *path, struct journal_report *report);
+
+/* ------------------------------------------------------------------------ */
+
+/* What an error means here, in a few words.  Static, any thread. */
+const char *journal_strerror(int err);
+
+/* "0.1.0" */
+const char *journal_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,27 @@
+include_HEADERS += journal/journal.h
+libcore_la_SOURCES += \
+	journal/core.h \
+	journal/engine.c journal/engine.h \
+	journal/error.c journal/error.h \
+	journal/format.c journal/format.h \
+	journal/helper.c \
+	journal/journal.c \
+	journal/open.c \
+	journal/reader.c \
+	journal/recover.c journal/recover.h \
+	journal/segment.c journal/segment.h \
+	journal/verify.c
+
+lib_LTLIBRARIES += libjournal.la
+libjournal_la_SOURCES =
+libjournal_la_LIBADD = libcore.la
+libjournal_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined \
+	-version-info $(LIBJOURNAL_VERSION_INFO) \
+	-Wl,--version-script=$(top_srcdir)/journal/libjournal.map
+EXTRA_libjournal_la_DEPENDENCIES = journal/libjournal.map
+EXTRA_DIST += journal/libjournal.map
+pkgconfig_DATA = journal/libjournal.pc
+
+bin_PROGRAMS += journal-tool
+journal_tool_SOURCES = journal/tool.c
+journal_tool_LDADD = libjournal.la

@@ -1,0 +1,34 @@
+/*
+ * lib/method.h - the methods of making an append durable, and what each needs.
+ *
+ * A method names its needs as bits and never looks a fact up itself: probe/
+ * turns facts into the same bits and compares.  The order of the table is the
+ * order of preference.
+ */
+#ifndef JNL_LIB_METHOD_H
+#define JNL_LIB_METHOD_H
+
+#include <stddef.h>
+
+enum jnl_need {
+	/* The file system does not drop or skip cache flushes. */
+	JNL_NEED_BARRIER	= 1 << 0,
+	/* What is flushed outlives the power (not tmpfs). */
+	JNL_NEED_STABLE		= 1 << 1,
+	/* O_DIRECT writes were tried and worked in this directory. */
+	JNL_NEED_DIRECT_IO	= 1 << 2,
+	/* fdatasync or fsync was tried and worked in this directory. */
+	JNL_NEED_FLUSH		= 1 << 3,
+};
+
+struct jnl_method {
+	const char *name;	/* as users write it */
+	const char *summary;	/* one line, for people */
+	unsigned int needs;	/* JNL_NEED_* */
+};
+
+/* The i-th method in order of preference, or NULL past the last. */
+const struct jnl_method *jnl_method_at(size_t i);
+const struct jnl_method *jnl_method_find(const char *name);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * lib/sys.h - the system-call table.
+ *
+ * Every call that touches a journal's data, names or locks goes through
+ * one of these pointers, so that a test can put a simulated disk in the
+ * kernel's place or make any single call fail.  A table is handed down from
+ * whoever opens a journal; there is no global one.
+ *
+ * Every function returns 0 or a count on success and a negative errno on
+ * failure; errno itself is left alone.  EINTR and short counts are passed on
+ * as they come: lib/file.c deals with them.  All functions may be called from
+ * several threads at a time.
+ */
+#ifndef JNL_LIB_SYS_H
+#define JNL_LIB_SYS_H
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/vfs.h>
+
+struct statx;
+
+/* Called once per directory entry but "." and ".."; non-zero ends the list. */
+typedef int (*jnl_list_fn)(void *arg, const char *name);
+
+struct jnl_sys {
+	/* dirfd may be AT_FDCWD; flags are open(2)'s. */
+	int (*openat)(struct jnl_sys *sys, int dirfd, const char *name,
+		      int flags, mode_t mode);
+	int (*close)(struct jnl_sys *sys, int fd);
+	ssize_t (*pread)(struct jnl_sys *sys, int fd, void *buf, size_t len,
+			 uint64_t offset);
+	/* rwf: 0 or RWF_DSYNC (pwritev2(2)). */
+	ssize_t (*pwrite)(struct jnl_sys *sys, int fd, const void *buf,
+			  size_t len, uint64_t offset, int rwf);
+	int (*fsync)(struct jnl_sys *sys, int fd);
+	int (*fdatasync)(struct jnl_sys *sys, int fd);
+	int (*fallocate)(struct jnl_sys *sys, int fd, int mode,
+			 uint64_t offset, uint64_t len);
+	int (*ftruncate)(struct jnl_sys *sys, int fd, uint64_t size);
+	int (*fadvise)(struct jnl_sys *sys, int fd, uint64_t offset,
+		       uint64_t len, int advice);
+	/* Both names are relative to dirfd. */
+	int (*rename)(struct jnl_sys *sys, int dirfd, const char *from,
+		      const char *to);
+	int (*unlink)(struct jnl_sys *sys, int dirfd, const char *name);
+	int (*mkdir)(struct jnl_sys *sys, const char *path, mode_t mode);
+	int (*list)(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg);
+	int (*fstat)(struct jnl_sys *sys, int fd, struct stat *ret_st);
+	int (*statx)(struct jnl_sys *sys, int fd, unsigned int mask,
+		     struct statx *ret_stx);
+	int (*fstatfs)(struct jnl_sys *sys, int fd, struct statfs *ret_fs);
+	/* cmd: F_OFD_SETLK or F_OFD_GETLK (fcntl_locking(2)). */
+	int (*lock)(struct jnl_sys *sys, int fd, int cmd, struct flock *fl);
+	/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)). */
+	int (*get_flags)(struct jnl_sys *sys, int fd, int *ret_flags);
+	int (*set_flags)(struct jnl_sys *sys, int fd, int flags);
+	/* Fills buf whole or fails. */
+	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
+};
+
+/*
+ * The table that asks the kernel.  It holds no state: one constant object
+ * serves every journal of a process.
+ */
+struct jnl_sys *jnl_sys_linux(void);
+
+#endif

@@ -1,0 +1,18 @@
+dist_check_SCRIPTS += tests/abi.sh tests/layers.sh
+TESTS += tests/abi.sh tests/layers.sh
+AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
+	top_builddir='$(abs_top_builddir)'; export top_builddir;
+
+include tests/unit.mk
+include tests/sim.mk
+include tests/probe.mk
+include tests/cli.mk
+include tests/format.mk
+include tests/bench.mk
+
+# The same programs under valgrind; CK_FORK=no so that it sees every test.
+check-valgrind: all
+	$(MAKE) $(AM_MAKEFLAGS) check CK_FORK=no TESTS='$(check_PROGRAMS)' \
+	  JOURNAL_TEST_VALGRIND=1 \
+	  LOG_COMPILER='$(LIBTOOL) --mode=execute $(VALGRIND) -q --error-exitcode=1 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+.PHONY: check-valgrind
