@@ -82,7 +82,8 @@ struct jnl_engine {
 	uint64_t tail;		/* where the next batch begins (or follows) */
 	uint64_t prev_sum;	/* header_sum of the last batch handed out */
 	uint64_t trim;		/* carried by every header */
-	uint64_t marked;	/* durable field of the last batch handed out */
+	bool marked;		/* the last batch handed out is a watermark */
+	bool needy;		/* an append was refused for want of a segment */
 	uint64_t segments;	/* segments below this number are there */
 	uint64_t ready_end;	/* nothing is placed beyond it */
 	uint64_t wanted;	/* hand out batches that begin below it */
@@ -116,16 +117,18 @@ void jnl_engine_fini(struct jnl_engine *e);
 
 /*
  * Begin behind a durable open batch: end is its end (the frontier), prev_sum
- * its header_sum, trim and durable as it carried them.
+ * its header_sum, trim as it carried it.  Segments below number segments are
+ * there, and nothing lies ready beyond ready_end (UINT64_MAX: no such limit).
  */
 void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
-		      uint64_t trim, uint64_t durable);
+		      uint64_t trim, uint64_t segments, uint64_t ready_end);
 
 /*
  * Append a record of len bytes in iovcnt pieces.  0 and its LSN, or
  *   -EAGAIN    every image is in use: carry actions out, then again
  *   -EBUSY     needs a segment or a part of segment 0 that is not ready
  *   -EMSGSIZE  larger than record_max
+ *   -EFBIG     the journal has used up every LSN
  *   e->error   failed for good
  * Nothing changes when it is refused, but that the gathering batch may close.
  */

@@ -1,0 +1,456 @@
+/*
+ * journal/engine.c - the commit engine.
+ *
+ * See journal/engine.h for the invariants.  The queue holds, in LSN order,
+ * every batch that is not below the frontier: handed-out ones first, then
+ * closed ones, then at most one that gathers.  It fails only by jnl_engine_fail():
+ * from then on nothing is handed out and the frontier stands.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/engine.h"
+#include "journal/format.h"
+#include "lib/file.h"
+
+static uint64_t block_up(const struct jnl_engine *e, uint64_t v)
+{
+	uint64_t mask = e->cfg.block_size - 1;
+
+	return (v + mask) & ~mask;
+}
+
+static struct jnl_batch *batch_at(struct jnl_engine *e, uint32_t i)
+{
+	assert(i < e->used);
+	return &e->queue[(e->head + i) % e->queue_len];
+}
+
+int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg)
+{
+	uint32_t images = cfg->queue_depth + 1;
+	size_t image_len;
+	uint8_t *p;
+
+	assert(cfg->queue_depth && cfg->queue_depth <= JNL_DEPTH_MAX);
+	memset(e, 0, sizeof(*e));
+	e->cfg = *cfg;
+	e->batch_max = (uint32_t)block_up(e, JNL_BATCH_HEADER +
+					  jnl_record_size(cfg->record_max));
+	assert(e->batch_max <= cfg->segment_size - cfg->block_size);
+	/* Every data batch can have a skip batch before it. */
+	e->queue_len = 2 * images;
+	image_len = (size_t)e->batch_max + cfg->block_size;
+	e->memory_len = image_len * images;
+	e->memory = jnl_buffer_alloc(e->memory_len);
+	e->queue = calloc(e->queue_len, sizeof(*e->queue));
+	e->free_data = calloc(images, sizeof(*e->free_data));
+	e->free_skip = calloc(images, sizeof(*e->free_skip));
+	if (!e->memory || !e->queue || !e->free_data || !e->free_skip) {
+		jnl_engine_fini(e);
+		return -ENOMEM;
+	}
+	p = e->memory;
+	for (uint32_t i = 0; i < images; i++, p += image_len) {
+		e->free_data[e->free_data_n++] = p;
+		e->free_skip[e->free_skip_n++] = p + e->batch_max;
+	}
+	return 0;
+}
+
+void jnl_engine_fini(struct jnl_engine *e)
+{
+	jnl_buffer_free(e->memory, e->memory_len);
+	free(e->queue);
+	free(e->free_data);
+	free(e->free_skip);
+	memset(e, 0, sizeof(*e));
+}
+
+void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
+		      uint64_t trim, uint64_t segments, uint64_t ready_end)
+{
+	e->frontier = e->tail = end;
+	e->prev_sum = prev_sum;
+	e->trim = trim;
+	e->segments = segments;
+	e->ready_end = ready_end;
+}
+
+static struct jnl_batch *gathering(struct jnl_engine *e)
+{
+	struct jnl_batch *b;
+
+	if (!e->used)
+		return NULL;
+	b = batch_at(e, e->used - 1);
+	return b->state == JNL_GATHERING ? b : NULL;
+}
+
+static uint64_t gathered_end(const struct jnl_engine *e,
+			     const struct jnl_batch *b)
+{
+	return b->lsn + block_up(e, JNL_BATCH_HEADER + b->body_len);
+}
+
+uint64_t jnl_engine_end(const struct jnl_engine *e)
+{
+	const struct jnl_batch *b = gathering((struct jnl_engine *)e);
+
+	return b ? gathered_end(e, b) : e->tail;
+}
+
+static void close_batch(struct jnl_engine *e, struct jnl_batch *b)
+{
+	b->state = JNL_CLOSED;
+	b->end = gathered_end(e, b);
+	e->tail = b->end;
+}
+
+/*
+ * Where a batch of size bytes goes.  *ret_skip: a skip batch at the tail has
+ * to come before it.
+ */
+static int place(struct jnl_engine *e, uint64_t size, uint64_t *ret_lsn,
+		 bool *ret_skip)
+{
+	uint64_t room = e->tail % e->cfg.segment_size;
+	uint64_t segment = e->tail / e->cfg.segment_size;
+	uint64_t lsn = e->tail;
+
+	*ret_skip = false;
+	if (!room) {
+		lsn += e->cfg.block_size;
+	} else if (size > e->cfg.segment_size - room) {
+		*ret_skip = true;
+		segment++;
+		lsn = segment * e->cfg.segment_size + e->cfg.block_size;
+	}
+	if (segment >= JNL_LSN_MAX / e->cfg.segment_size)
+		return -EFBIG;
+	if (segment >= e->segments) {
+		e->needy = true;
+		return -EBUSY;
+	}
+	if (lsn > e->ready_end || size > e->ready_end - lsn)
+		return -EBUSY;
+	*ret_lsn = lsn;
+	return 0;
+}
+
+static struct jnl_batch *push(struct jnl_engine *e, enum jnl_batch_state state,
+			      uint64_t lsn, uint32_t flags, uint8_t *image)
+{
+	struct jnl_batch *b;
+
+	assert(e->used < e->queue_len);
+	e->used++;
+	b = batch_at(e, e->used - 1);
+	memset(b, 0, sizeof(*b));
+	b->state = state;
+	b->lsn = lsn;
+	b->flags = flags;
+	b->image = image;
+	return b;
+}
+
+/* A batch that gathers, with room for a first body of need bytes. */
+static int begin(struct jnl_engine *e, uint64_t need,
+		 struct jnl_batch **ret_batch)
+{
+	struct jnl_batch *b;
+	uint64_t lsn = 0;
+	bool skip;
+	int ret;
+
+	ret = place(e, block_up(e, JNL_BATCH_HEADER + need), &lsn, &skip);
+	if (ret < 0)
+		return ret;
+	if (!e->free_data_n || (skip && !e->free_skip_n) ||
+	    e->queue_len - e->used < 1u + skip)
+		return -EAGAIN;
+	if (skip) {
+		b = push(e, JNL_CLOSED, e->tail, JNL_BATCH_SKIP,
+			 e->free_skip[--e->free_skip_n]);
+		b->end = lsn - e->cfg.block_size;
+		e->tail = b->end;
+	}
+	*ret_batch = push(e, JNL_GATHERING, lsn, 0,
+			  e->free_data[--e->free_data_n]);
+	return 0;
+}
+
+static void copy_record(uint8_t *p, const struct iovec *iov, int iovcnt,
+			uint64_t len)
+{
+	jnl_put64(p, len);
+	p += JNL_RECORD_WORD;
+	for (int i = 0; i < iovcnt; i++) {
+		if (iov[i].iov_len)
+			memcpy(p, iov[i].iov_base, iov[i].iov_len);
+		p += iov[i].iov_len;
+	}
+	memset(p, 0, jnl_record_size(len) - JNL_RECORD_WORD - len);
+}
+
+int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
+		      int iovcnt, uint64_t len, uint64_t *ret_lsn)
+{
+	uint64_t need, size, offset;
+	struct jnl_batch *b;
+	int ret;
+
+	if (e->error)
+		return e->error;
+	if (len > e->cfg.record_max)
+		return -EMSGSIZE;
+	need = jnl_record_size(len);
+	b = gathering(e);
+	if (b) {
+		size = block_up(e, JNL_BATCH_HEADER + b->body_len + need);
+		offset = b->lsn % e->cfg.segment_size;
+		if (size > e->batch_max ||
+		    size > e->cfg.segment_size - offset) {
+			close_batch(e, b);
+			b = NULL;
+		} else if (size > e->ready_end - b->lsn) {
+			return -EBUSY;
+		}
+	}
+	if (!b) {
+		ret = begin(e, need, &b);
+		if (ret < 0)
+			return ret;
+	}
+	offset = JNL_BATCH_HEADER + b->body_len;
+	copy_record(b->image + offset, iov, iovcnt, len);
+	b->body_len += (uint32_t)need;
+	b->count++;
+	e->records++;
+	*ret_lsn = b->lsn + offset;
+	return 0;
+}
+
+void jnl_engine_want(struct jnl_engine *e, uint64_t lsn)
+{
+	if (lsn > e->wanted)
+		e->wanted = lsn;
+}
+
+bool jnl_engine_mark(struct jnl_engine *e)
+{
+	struct jnl_batch *b;
+	uint64_t lsn;
+	bool skip;
+
+	if (e->error || e->used || e->marked || !e->free_skip_n)
+		return false;
+	if (e->tail % e->cfg.segment_size == 0 &&
+	    e->tail / e->cfg.segment_size >= e->segments)
+		return false;
+	if (place(e, e->cfg.block_size, &lsn, &skip) < 0)
+		return false;
+	assert(!skip);
+	b = push(e, JNL_CLOSED, lsn, JNL_BATCH_MARK,
+		 e->free_skip[--e->free_skip_n]);
+	b->end = lsn + e->cfg.block_size;
+	e->tail = b->end;
+	jnl_engine_want(e, b->end);
+	return true;
+}
+
+/* Give the batch its header: from here on its bytes never change. */
+static void seal(struct jnl_engine *e, struct jnl_batch *b)
+{
+	struct jnl_batch_header h = {
+		.lsn = b->lsn,
+		.prev_sum = e->prev_sum,
+		.durable = e->frontier,
+		.trim = e->trim,
+		.body_len = b->body_len,
+		.count = b->count,
+		.flags = b->flags,
+	};
+	uint64_t used = JNL_BATCH_HEADER + b->body_len;
+
+	b->size = (uint32_t)block_up(e, used);
+	memset(b->image + used, 0, b->size - used);
+	h.body_sum = jnl_checksum(b->image + JNL_BATCH_HEADER, b->body_len,
+				  e->cfg.seed);
+	assert(jnl_batch_sane(&h, e->cfg.block_size, e->cfg.segment_size));
+	assert(b->end == jnl_batch_end(&h, e->cfg.block_size,
+				       e->cfg.segment_size));
+	jnl_batch_encode(b->image, &h, e->cfg.seed);
+	e->prev_sum = h.header_sum;
+	e->marked = b->flags & JNL_BATCH_MARK;
+	e->commits++;
+}
+
+/* The first batch that may be handed out now, or NULL. */
+static struct jnl_batch *next_write(struct jnl_engine *e)
+{
+	struct jnl_batch *b;
+	uint32_t i;
+
+	for (i = 0; i < e->used; i++) {
+		b = batch_at(e, i);
+		if (b->state == JNL_GATHERING || b->state == JNL_CLOSED)
+			break;
+	}
+	if (i == e->used)
+		return NULL;
+	if (!(b->flags & JNL_BATCH_SKIP) && e->unacked >= e->cfg.queue_depth)
+		return NULL;
+	if (b->state == JNL_GATHERING) {
+		if (e->wanted <= b->lsn)
+			return NULL;
+		close_batch(e, b);
+	}
+	return b;
+}
+
+/*
+ * A flush is worth its price once somebody waits for the oldest batch or
+ * nothing else can be handed out.  It covers what is complete now: a write
+ * that completes while it is under way needs the next one.
+ */
+static bool next_flush(struct jnl_engine *e, struct jnl_action *act)
+{
+	uint64_t segment;
+	struct jnl_batch *b;
+
+	if (e->cfg.dsync || e->flushing || !e->used)
+		return false;
+	b = batch_at(e, 0);
+	if (b->state != JNL_WRITTEN)
+		return false;
+	if (e->wanted <= b->lsn && e->unacked < e->cfg.queue_depth)
+		return false;
+	segment = b->lsn / e->cfg.segment_size;
+	e->flushing = ++e->flush_seq ? e->flush_seq : ++e->flush_seq;
+	for (uint32_t i = 0; i < e->used; i++) {
+		b = batch_at(e, i);
+		if (b->state == JNL_WRITTEN &&
+		    b->lsn / e->cfg.segment_size == segment)
+			b->flush_id = e->flushing;
+	}
+	act->kind = JNL_ACT_FLUSH;
+	act->segment = segment;
+	act->flush_id = e->flushing;
+	e->flushes++;
+	return true;
+}
+
+void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act)
+{
+	struct jnl_batch *b;
+
+	memset(ret_act, 0, sizeof(*ret_act));
+	if (e->error)
+		return;
+	b = next_write(e);
+	if (!b) {
+		(void)next_flush(e, ret_act);
+		return;
+	}
+	seal(e, b);
+	b->state = JNL_WRITING;
+	if (!(b->flags & JNL_BATCH_SKIP))
+		e->unacked++;
+	ret_act->kind = JNL_ACT_WRITE;
+	ret_act->batch = b;
+	ret_act->segment = b->lsn / e->cfg.segment_size;
+	ret_act->offset = b->lsn % e->cfg.segment_size;
+}
+
+/* Skip and watermark batches have the small images. */
+static bool small_image(const struct jnl_batch *b)
+{
+	return b->flags & (JNL_BATCH_SKIP | JNL_BATCH_MARK);
+}
+
+static void advance(struct jnl_engine *e)
+{
+	struct jnl_batch *b;
+
+	while (e->used && (b = batch_at(e, 0))->state == JNL_DURABLE) {
+		assert(b->end > e->frontier);
+		e->frontier = b->end;
+		if (small_image(b))
+			e->free_skip[e->free_skip_n++] = b->image;
+		else
+			e->free_data[e->free_data_n++] = b->image;
+		if (!(b->flags & JNL_BATCH_SKIP))
+			e->unacked--;
+		e->head = (e->head + 1) % e->queue_len;
+		e->used--;
+	}
+}
+
+void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
+		     int err)
+{
+	assert(err <= 0);
+	if (err) {
+		jnl_engine_fail(e, err);
+		return;
+	}
+	/* After a failure nothing counts any more: what was written beside
+	 * the failed batch may not be reachable over it. */
+	if (e->error)
+		return;
+	if (act->kind == JNL_ACT_WRITE) {
+		assert(act->batch->state == JNL_WRITING);
+		act->batch->state = e->cfg.dsync ? JNL_DURABLE : JNL_WRITTEN;
+	} else {
+		assert(act->kind == JNL_ACT_FLUSH &&
+		       act->flush_id == e->flushing);
+		e->flushing = 0;
+		for (uint32_t i = 0; i < e->used; i++) {
+			struct jnl_batch *b = batch_at(e, i);
+
+			if (b->state == JNL_WRITTEN &&
+			    b->flush_id == act->flush_id)
+				b->state = JNL_DURABLE;
+		}
+	}
+	advance(e);
+}
+
+void jnl_engine_fail(struct jnl_engine *e, int err)
+{
+	assert(err < 0);
+	if (!e->error)
+		e->error = err;
+}
+
+uint64_t jnl_engine_wants_segment(const struct jnl_engine *e)
+{
+	uint64_t end = jnl_engine_end(e);
+	uint64_t current = end / e->cfg.segment_size;
+
+	if (e->error || e->segments > current + 1 ||
+	    e->segments >= JNL_LSN_MAX / e->cfg.segment_size)
+		return UINT64_MAX;
+	if (e->segments == current + 1 && !e->needy &&
+	    end % e->cfg.segment_size < e->cfg.segment_size / 4)
+		return UINT64_MAX;
+	return e->segments;
+}
+
+void jnl_engine_segment_ready(struct jnl_engine *e, uint64_t number)
+{
+	assert(number == e->segments);
+	e->segments++;
+	e->needy = false;
+}
+
+void jnl_engine_ready_end(struct jnl_engine *e, uint64_t ready_end)
+{
+	assert(ready_end >= e->ready_end);
+	e->ready_end = ready_end;
+}

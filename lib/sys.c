@@ -1,0 +1,226 @@
+/*
+ * lib/sys.c - the system-call table that asks the kernel.
+ *
+ * The only file of the library that makes system calls on a journal's files.
+ * Each function is one call and turns errno into a negative return value.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib/sys.h"
+
+static int linux_openat(struct jnl_sys *sys, int dirfd, const char *name,
+			int flags, mode_t mode)
+{
+	int fd = openat(dirfd, name, flags, mode);
+
+	(void)sys;
+	return fd < 0 ? -errno : fd;
+}
+
+static int linux_close(struct jnl_sys *sys, int fd)
+{
+	(void)sys;
+	return close(fd) < 0 ? -errno : 0;
+}
+
+static ssize_t linux_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
+			   uint64_t offset)
+{
+	ssize_t n = pread(fd, buf, len, (off_t)offset);
+
+	(void)sys;
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t linux_pwrite(struct jnl_sys *sys, int fd, const void *buf,
+			    size_t len, uint64_t offset, int rwf)
+{
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
+	ssize_t n = pwritev2(fd, &iov, 1, (off_t)offset, rwf);
+
+	(void)sys;
+	return n < 0 ? -errno : n;
+}
+
+static int linux_fsync(struct jnl_sys *sys, int fd)
+{
+	(void)sys;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+static int linux_fdatasync(struct jnl_sys *sys, int fd)
+{
+	(void)sys;
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+static int linux_fallocate(struct jnl_sys *sys, int fd, int mode,
+			   uint64_t offset, uint64_t len)
+{
+	(void)sys;
+	/* Not posix_fallocate(): glibc would write where the kernel cannot. */
+	return fallocate(fd, mode, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
+}
+
+static int linux_ftruncate(struct jnl_sys *sys, int fd, uint64_t size)
+{
+	(void)sys;
+	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+}
+
+static int linux_fadvise(struct jnl_sys *sys, int fd, uint64_t offset,
+			 uint64_t len, int advice)
+{
+	(void)sys;
+	return -posix_fadvise(fd, (off_t)offset, (off_t)len, advice);
+}
+
+static int linux_rename(struct jnl_sys *sys, int dirfd, const char *from,
+			const char *to)
+{
+	(void)sys;
+	return renameat(dirfd, from, dirfd, to) < 0 ? -errno : 0;
+}
+
+static int linux_unlink(struct jnl_sys *sys, int dirfd, const char *name)
+{
+	(void)sys;
+	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+}
+
+static int linux_mkdir(struct jnl_sys *sys, const char *path, mode_t mode)
+{
+	(void)sys;
+	return mkdir(path, mode) < 0 ? -errno : 0;
+}
+
+static int linux_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
+{
+	struct dirent *de;
+	int ret = 0;
+	DIR *dir;
+	int fd;
+
+	(void)sys;
+	/* A descriptor of its own: the stream takes it over, and its position
+	 * is not shared with other listings. */
+	fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	dir = fdopendir(fd);
+	if (!dir) {
+		ret = -errno;
+		(void)close(fd);
+		return ret;
+	}
+	for (;;) {
+		errno = 0;
+		de = readdir(dir);
+		if (!de) {
+			ret = -errno;
+			break;
+		}
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		ret = fn(arg, de->d_name);
+		if (ret)
+			break;
+	}
+	(void)closedir(dir);
+	return ret;
+}
+
+static int linux_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
+{
+	(void)sys;
+	return fstat(fd, ret_st) < 0 ? -errno : 0;
+}
+
+static int linux_statx(struct jnl_sys *sys, int fd, unsigned int mask,
+		       struct statx *ret_stx)
+{
+	(void)sys;
+	return statx(fd, "", AT_EMPTY_PATH, mask, ret_stx) < 0 ? -errno : 0;
+}
+
+static int linux_fstatfs(struct jnl_sys *sys, int fd, struct statfs *ret_fs)
+{
+	(void)sys;
+	return fstatfs(fd, ret_fs) < 0 ? -errno : 0;
+}
+
+static int linux_lock(struct jnl_sys *sys, int fd, int cmd, struct flock *fl)
+{
+	(void)sys;
+	return fcntl(fd, cmd, fl) < 0 ? -errno : 0;
+}
+
+static int linux_get_flags(struct jnl_sys *sys, int fd, int *ret_flags)
+{
+	(void)sys;
+	return ioctl(fd, FS_IOC_GETFLAGS, ret_flags) < 0 ? -errno : 0;
+}
+
+static int linux_set_flags(struct jnl_sys *sys, int fd, int flags)
+{
+	(void)sys;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
+}
+
+static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	(void)sys;
+	while (done < len) {
+		ssize_t n = getrandom((uint8_t *)buf + done, len - done, 0);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return -errno;
+		}
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static const struct jnl_sys linux_table = {
+	.openat = linux_openat,
+	.close = linux_close,
+	.pread = linux_pread,
+	.pwrite = linux_pwrite,
+	.fsync = linux_fsync,
+	.fdatasync = linux_fdatasync,
+	.fallocate = linux_fallocate,
+	.ftruncate = linux_ftruncate,
+	.fadvise = linux_fadvise,
+	.rename = linux_rename,
+	.unlink = linux_unlink,
+	.mkdir = linux_mkdir,
+	.list = linux_list,
+	.fstat = linux_fstat,
+	.statx = linux_statx,
+	.fstatfs = linux_fstatfs,
+	.lock = linux_lock,
+	.get_flags = linux_get_flags,
+	.set_flags = linux_set_flags,
+	.random = linux_random,
+};
+
+struct jnl_sys *jnl_sys_linux(void)
+{
+	/* Never written through: the pointer is not const for the sake of
+	 * tables that keep state behind it. */
+	return (struct jnl_sys *)&linux_table;
+}
