@@ -1,12 +1,18 @@
 /*
- * journal/core.h - the open journal, and what tests put in its place.
+ * journal/core.h - the open journal: what the files of journal/ share, and the
+ * surroundings that tests put around it.
  */
 #ifndef JNL_JOURNAL_CORE_H
 #define JNL_JOURNAL_CORE_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "journal/engine.h"
 #include "journal/journal.h"
+#include "journal/recover.h"
+#include "journal/segment.h"
 #include "lib/sys.h"
 #include "probe/probe.h"
 
@@ -20,6 +26,53 @@ struct jnl_env {
 	bool no_helper;
 };
 
+struct jnl_segment_file {
+	uint64_t number;
+	int fd;
+};
+
+/* The background work and what there is to know about it. */
+struct jnl_helper {
+	pthread_t thread;
+	bool running;		/* there is a thread */
+	bool stop;
+	bool parked;		/* sleeps until somebody appends */
+	bool called;		/* was woken, has not looked yet */
+	int fill_fd;		/* segment 0, for filling; -1 if none */
+	/* A failed piece of work is left until an append needs it. */
+	bool blocked;
+	int error;		/* why the last piece failed */
+	uint64_t failures;	/* how many pieces failed */
+	uint64_t successes;	/* how many did not */
+	uint64_t seen;		/* commits + records at the last look */
+};
+
+/*
+ * One open journal.  lock guards everything below it that changes; it is not
+ * held across a write, a flush or the making of a segment.
+ */
+struct journal {
+	struct jnl_dir dir;
+	int lock_fd;
+	bool read_only;
+	bool writer;		/* read-only: somebody else writes */
+	journal_probe *probe;	/* NULL if read-only or not probed */
+	const char *method;
+	struct jnl_recovery recovered;
+	uint64_t segments;	/* read-only: files there are */
+	/* One page that reads as zero in a child of fork(2). */
+	uint8_t *alive;
+
+	pthread_mutex_t lock;
+	pthread_cond_t progress;	/* an action or a piece of work ended */
+	pthread_cond_t wake;		/* for the helper */
+	struct jnl_engine engine;
+	bool carrying;			/* a thread carries an action out */
+	struct jnl_segment_file *files;	/* open for writing */
+	size_t nfiles;
+	struct jnl_helper helper;
+};
+
 /* journal_open() and its like in surroundings of the caller's choice. */
 int jnl_open(journal **ret_j, const char *path,
 	     const struct journal_options *options, const struct jnl_env *env);
@@ -29,9 +82,55 @@ int jnl_verify(const char *path, struct journal_report *report,
 	       const struct jnl_env *env);
 
 /*
- * One piece of the background work: fill a chunk of segment 0, make the next
+ * One piece of the background work: fill a part of segment 0, make the next
  * segment, or (if idle) write a watermark.  True if there was something to do.
  */
 bool jnl_helper_step(journal *j, bool idle);
+
+/* Below: between the files of journal/; the lock is held. */
+
+/* Take over fd as the one to write to segment number with; -ENOMEM closes it. */
+int jnl_file_add(journal *j, uint64_t number, int fd);
+
+/*
+ * Carry out the next action, giving the lock up meanwhile.  False if there is
+ * none.  Nobody else may be carrying one.
+ */
+bool jnl_carry(journal *j);
+
+/* One piece of work; may give the lock up meanwhile. */
+bool jnl_helper_work(journal *j, bool idle);
+int jnl_helper_start(journal *j);
+void jnl_helper_stop(journal *j);	/* without the lock */
+void jnl_helper_call(journal *j);
+
+/* Frees everything; any part may be missing. */
+void jnl_journal_free(journal *j);
+
+/* ------------------------------------------------------------------------
+ * Getting at a journal on disk: what opening, reading and verifying share.
+ */
+
+struct jnl_attached {
+	struct jnl_sys *sys;
+	int dirfd;
+	int lock_fd;		/* -1: beside a writer, or none was needed */
+	bool live;		/* a writer is at work */
+	struct jnl_names names;
+	struct jnl_recovery rec;
+	struct jnl_damage damage;	/* if recovery failed */
+};
+
+/*
+ * Open the directory and recover for reading.  The lock is held shared while
+ * recovery reads and then let go.  On failure *ret_at is empty but for damage.
+ */
+int jnl_attach(struct jnl_sys *sys, const char *path,
+	       struct jnl_attached *ret_at, struct journal_error *error);
+void jnl_detach(struct jnl_attached *at);
+
+/* Put a failed recovery into words. */
+int jnl_damage_error(struct journal_error *error, int code, const char *path,
+		     const struct jnl_damage *damage);
 
 #endif

@@ -6,11 +6,13 @@ libcore_la_SOURCES += \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/journal.c \
+	journal/lock.c journal/lock.h \
 	journal/open.c \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \
 	journal/segment.c journal/segment.h \
-	journal/verify.c
+	journal/verify.c \
+	journal/view.c journal/view.h
 
 lib_LTLIBRARIES += libjournal.la
 libjournal_la_SOURCES =

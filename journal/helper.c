@@ -1,0 +1,275 @@
+/*
+ * journal/helper.c - the work that is never on the way of a commit.
+ *
+ * One thread per journal fills segment 0 of a young journal, makes the next
+ * segment before it is needed, and writes a watermark when the journal has
+ * been idle for a moment, so that readers see the last record and the next
+ * open has no doubt about it.  It looks at the journal now and then while
+ * there are appends, and sleeps otherwise.
+ *
+ * A piece of work that fails for want of space is left until an append needs
+ * it, which then gets the error.  What cannot be undone (the fsync of the
+ * directory, a failed write into segment 0) ends the journal.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "journal/core.h"
+
+#define LOOK_NS		(50 * 1000000L)	/* between looks; idle for one: mark */
+#define FILL_AHEAD	(16ull * 1024 * 1024)
+#define FILL_CHUNK	(4ull * 1024 * 1024)
+#define STACK_SIZE	(512u * 1024)
+
+/* The errors that go away when somebody makes room. */
+static bool is_want_of_room(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT || err == -ENOMEM ||
+	       err == -EMFILE || err == -ENFILE || err == -ECANCELED;
+}
+
+/* Account for a piece of work, and end the journal if it has to be. */
+static void finished(journal *j, int ret, bool final)
+{
+	struct jnl_helper *h = &j->helper;
+
+	if (ret < 0) {
+		h->error = ret;
+		h->failures++;
+		h->blocked = true;
+		if (final)
+			jnl_engine_fail(&j->engine, ret);
+	} else {
+		h->successes++;
+	}
+	pthread_cond_broadcast(&j->progress);
+}
+
+static bool fill_is_due(const journal *j)
+{
+	const struct jnl_engine *e = &j->engine;
+	uint64_t end = jnl_engine_end(e);
+
+	if (e->ready_end == UINT64_MAX)
+		return false;
+	return e->ready_end - end < FILL_AHEAD ||
+	       jnl_engine_wants_segment(e) != UINT64_MAX;
+}
+
+/*
+ * Fill the next part of segment 0.  Its own descriptor: the error of a flush
+ * is reported once per open file, and this one must not take the committer's.
+ */
+static void fill(journal *j)
+{
+	struct jnl_helper *h = &j->helper;
+	struct jnl_engine *e = &j->engine;
+	uint64_t from = e->ready_end, to = from + FILL_CHUNK;
+	int ret = 0;
+
+	if (to > e->cfg.segment_size)
+		to = e->cfg.segment_size;
+	pthread_mutex_unlock(&j->lock);
+	if (h->fill_fd < 0)
+		h->fill_fd = jnl_segment_open(&j->dir, 0, false);
+	if (h->fill_fd < 0)
+		ret = h->fill_fd;
+	else if (from < to)
+		ret = jnl_segment_fill(&j->dir, h->fill_fd, from, to, false);
+	if (!ret && to == e->cfg.segment_size) {
+		(void)j->dir.sys->close(j->dir.sys, h->fill_fd);
+		h->fill_fd = -1;
+	}
+	pthread_mutex_lock(&j->lock);
+	if (!ret)
+		jnl_engine_ready_end(e, to == e->cfg.segment_size ?
+						UINT64_MAX : to);
+	finished(j, ret, !is_want_of_room(ret));
+}
+
+/*
+ * Make the next segment and open it, so that a process that is out of
+ * descriptors learns of it here and not in the middle of a commit.
+ */
+static void make(journal *j, uint64_t number)
+{
+	bool final;
+	int ret, fd = -1;
+
+	pthread_mutex_unlock(&j->lock);
+	ret = jnl_segment_make(&j->dir, number, j->dir.geometry.segment_size,
+			       &final);
+	if (!ret) {
+		fd = jnl_segment_open(&j->dir, number, false);
+		if (fd < 0)
+			ret = fd;
+	}
+	pthread_mutex_lock(&j->lock);
+	if (!ret)
+		ret = jnl_file_add(j, number, fd);
+	if (!ret)
+		jnl_engine_segment_ready(&j->engine, number);
+	finished(j, ret, final);
+}
+
+/* Close what lies wholly below the frontier. */
+static bool close_old(journal *j)
+{
+	uint64_t low = j->engine.frontier / j->engine.cfg.segment_size;
+
+	if (j->carrying)
+		return false;
+	for (size_t i = 0; i < j->nfiles; i++) {
+		if (j->files[i].number < low) {
+			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
+			j->files[i] = j->files[--j->nfiles];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool mark(journal *j)
+{
+	struct jnl_engine *e = &j->engine;
+
+	if (j->carrying || !jnl_engine_mark(e))
+		return false;
+	while (e->used && !e->error) {
+		if (j->carrying)
+			pthread_cond_wait(&j->progress, &j->lock);
+		else if (!jnl_carry(j))
+			break;
+	}
+	return true;
+}
+
+bool jnl_helper_work(journal *j, bool idle)
+{
+	struct jnl_helper *h = &j->helper;
+	uint64_t number;
+
+	if (j->engine.error)
+		return false;
+	if (close_old(j))
+		return true;
+	if (!h->blocked && fill_is_due(j)) {
+		fill(j);
+		return true;
+	}
+	number = jnl_engine_wants_segment(&j->engine);
+	if (!h->blocked && number != UINT64_MAX) {
+		make(j, number);
+		return true;
+	}
+	return idle && mark(j);
+}
+
+bool jnl_helper_step(journal *j, bool idle)
+{
+	bool done;
+
+	pthread_mutex_lock(&j->lock);
+	done = jnl_helper_work(j, idle);
+	pthread_mutex_unlock(&j->lock);
+	return done;
+}
+
+void jnl_helper_call(journal *j)
+{
+	struct jnl_helper *h = &j->helper;
+
+	if (!h->running || h->called)
+		return;
+	h->called = true;
+	h->parked = false;
+	pthread_cond_signal(&j->wake);
+}
+
+/* Sleep until called, or until the next look if there is one to take. */
+static void rest(journal *j, bool park)
+{
+	struct jnl_helper *h = &j->helper;
+	struct timespec until;
+
+	if (park) {
+		h->parked = true;
+		while (!h->called && !h->stop)
+			pthread_cond_wait(&j->wake, &j->lock);
+		h->parked = false;
+	} else {
+		(void)clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_nsec += LOOK_NS;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_nsec -= 1000000000L;
+			until.tv_sec++;
+		}
+		while (!h->called && !h->stop &&
+		       !pthread_cond_timedwait(&j->wake, &j->lock, &until))
+			;
+	}
+	h->called = false;
+}
+
+static void *helper_main(void *arg)
+{
+	journal *j = arg;
+	struct jnl_helper *h = &j->helper;
+	uint64_t now;
+	bool idle;
+
+	pthread_mutex_lock(&j->lock);
+	while (!h->stop) {
+		now = j->engine.commits + j->engine.records;
+		idle = now == h->seen;
+		h->seen = now;
+		if (jnl_helper_work(j, idle)) {
+			h->seen = j->engine.commits + j->engine.records;
+			continue;
+		}
+		rest(j, idle);
+	}
+	pthread_mutex_unlock(&j->lock);
+	return NULL;
+}
+
+int jnl_helper_start(journal *j)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	int ret;
+
+	ret = pthread_attr_init(&attr);
+	if (ret)
+		return -ret;
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	/* Signals are the application's. */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	j->helper.running = true;
+	ret = pthread_create(&j->helper.thread, &attr, helper_main, j);
+	if (ret)
+		j->helper.running = false;
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return -ret;
+}
+
+void jnl_helper_stop(journal *j)
+{
+	struct jnl_helper *h = &j->helper;
+
+	if (!h->running)
+		return;
+	atomic_store(&j->dir.cancel, true);
+	pthread_mutex_lock(&j->lock);
+	h->stop = true;
+	pthread_cond_signal(&j->wake);
+	pthread_mutex_unlock(&j->lock);
+	(void)pthread_join(h->thread, NULL);
+	h->running = false;
+	atomic_store(&j->dir.cancel, false);
+}

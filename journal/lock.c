@@ -1,0 +1,124 @@
+/*
+ * journal/lock.c - one writer at a time.
+ *
+ * See journal/lock.h.  Never a POSIX lock: those go when any descriptor of
+ * the file is closed anywhere in the process.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "journal/journal.h"
+#include "journal/lock.h"
+
+#define LOCK_NAME	"lock"
+#define READER_TRIES	2000
+#define READER_PAUSE_NS	1000000L
+
+static int open_lock(struct jnl_sys *sys, int dirfd, int flags)
+{
+	return sys->openat(sys, dirfd, LOCK_NAME,
+			   flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+}
+
+static int set_lock(struct jnl_sys *sys, int fd, short type)
+{
+	struct flock fl = { .l_type = type, .l_whence = SEEK_SET };
+	int ret = sys->lock(sys, fd, F_OFD_SETLK, &fl);
+
+	return ret == -EACCES ? -EAGAIN : ret;
+}
+
+/* The type of the lock in the way of a lock of this type: F_UNLCK if none. */
+static int get_lock(struct jnl_sys *sys, int fd, short type)
+{
+	struct flock fl = { .l_type = type, .l_whence = SEEK_SET };
+	int ret = sys->lock(sys, fd, F_OFD_GETLK, &fl);
+
+	return ret < 0 ? ret : fl.l_type;
+}
+
+int jnl_lock_write(struct jnl_sys *sys, int dirfd)
+{
+	static const struct timespec pause = { .tv_nsec = READER_PAUSE_NS };
+	int fd, ret;
+
+	fd = open_lock(sys, dirfd, O_RDWR | O_CREAT);
+	if (fd < 0)
+		return fd;
+	for (int tries = 0;; tries++) {
+		ret = set_lock(sys, fd, F_WRLCK);
+		if (ret != -EAGAIN)
+			break;
+		ret = get_lock(sys, fd, F_WRLCK);
+		if (ret < 0)
+			break;
+		if (ret == F_WRLCK || tries == READER_TRIES) {
+			ret = -EBUSY;
+			break;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	if (ret < 0) {
+		(void)sys->close(sys, fd);
+		return ret;
+	}
+	return fd;
+}
+
+int jnl_lock_sign(struct jnl_sys *sys, int fd)
+{
+	char text[32];
+	ssize_t n;
+	int ret;
+
+	ret = sys->ftruncate(sys, fd, 0);
+	if (ret < 0)
+		return ret;
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	n = sys->pwrite(sys, fd, text, (size_t)n, 0, 0);
+	return n < 0 ? (int)n : 0;
+}
+
+int jnl_lock_read(struct jnl_sys *sys, int dirfd)
+{
+	int fd, ret;
+
+	fd = open_lock(sys, dirfd, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	ret = set_lock(sys, fd, F_RDLCK);
+	if (ret < 0) {
+		(void)sys->close(sys, fd);
+		return ret == -EAGAIN ? -EBUSY : ret;
+	}
+	return fd;
+}
+
+int jnl_lock_holder(struct jnl_sys *sys, int dirfd, pid_t *ret_pid)
+{
+	char text[32] = "";
+	ssize_t n;
+	int fd, ret;
+
+	fd = open_lock(sys, dirfd, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	/* Only a writer is in the way of a reader's lock. */
+	ret = get_lock(sys, fd, F_RDLCK);
+	if (ret == F_WRLCK) {
+		n = sys->pread(sys, fd, text, sizeof(text) - 1, 0);
+		ret = n < 0 ? (int)n : 0;
+		if (!ret)
+			*ret_pid = (pid_t)strtol(text, NULL, 10);
+	} else if (ret >= 0) {
+		ret = -ENOENT;
+	}
+	(void)sys->close(sys, fd);
+	return ret;
+}

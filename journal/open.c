@@ -1,0 +1,744 @@
+/*
+ * journal/open.c - opening: creating, recovering, beginning a life.
+ *
+ * The order is the promise; doc/design.md, "Opening", has the reasons.
+ *
+ *   lock -> list -> recover (syncs what it reads, changes nothing else)
+ *        -> probe and choose -> open batch, through the page cache, with
+ *           the old watermark -> fdatasync, which flushes the device
+ *        -> only now: report, accept appends, remove leftovers
+ *
+ * A failure before the open batch leaves everything as it was.  A failure
+ * after it leaves a journal with one more open batch.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "journal/core.h"
+#include "journal/error.h"
+#include "journal/lock.h"
+
+#define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
+#define RECORD_DEFAULT	(1024u * 1024)
+#define DIR_MODE	0750
+#define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
+			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE)
+
+/* ------------------------------------------------------------------------
+ * Options
+ */
+
+/*
+ * A caller that was compiled with fewer fields has zeros in the others; one
+ * with more must have zeros in those that are not known here.
+ */
+static int copy_options(struct journal_options *ret_o,
+			const struct journal_options *o)
+{
+	const uint8_t *p = (const uint8_t *)o;
+
+	memset(ret_o, 0, sizeof(*ret_o));
+	if (!o)
+		return 0;
+	if (o->size < sizeof(*ret_o))
+		return -EINVAL;
+	memcpy(ret_o, o, sizeof(*ret_o));
+	for (size_t i = sizeof(*ret_o); i < o->size; i++) {
+		if (p[i])
+			return jnl_error(ret_o->error, -E2BIG,
+					 JOURNAL_LSN_NONE, NULL,
+					 "the options are from a newer version "
+					 "of the library: install it, or build "
+					 "against this one");
+	}
+	return 0;
+}
+
+static int bad_option(const struct journal_options *o, const char *what)
+{
+	return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL, "%s", what);
+}
+
+static int check_options(const struct journal_options *o)
+{
+	if (o->flags & ~(uint64_t)FLAGS_KNOWN)
+		return jnl_error(o->error, -E2BIG, JOURNAL_LSN_NONE, NULL,
+				 "flags %#llx: not known to this version of "
+				 "the library", (unsigned long long)o->flags);
+	if (o->flags & JOURNAL_READ_ONLY &&
+	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE))
+		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
+				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
+	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
+		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
+	if (o->segment_size && (o->segment_size < JNL_SEGMENT_MIN ||
+				o->segment_size > JNL_SEGMENT_MAX ||
+				o->segment_size % JNL_SEGMENT_MIN))
+		return bad_option(o, "segment_size: a multiple of 65536, at "
+				  "most 1 TiB");
+	if (o->queue_depth > JNL_DEPTH_MAX)
+		return bad_option(o, "queue_depth: 1 to 64");
+	return 0;
+}
+
+/* The largest record that fits into a segment beside the headers. */
+static uint64_t record_limit(const struct jnl_segment_header *g)
+{
+	uint64_t room = g->segment_size - g->block_size - JNL_BATCH_HEADER -
+			JNL_RECORD_WORD;
+
+	/* An image's size is 32 bits wide. */
+	return room < (1u << 30) ? room : 1u << 30;
+}
+
+static int init_engine(struct jnl_engine *e, const struct journal_options *o,
+		       const struct jnl_dir *dir)
+{
+	struct jnl_engine_config cfg = { 0 };
+	uint64_t limit = record_limit(&dir->geometry);
+
+	if (o->record_max > limit)
+		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
+				 "record_max: at most %llu with segments of "
+				 "%llu bytes", (unsigned long long)limit,
+				 (unsigned long long)
+				 dir->geometry.segment_size);
+	cfg.segment_size = dir->geometry.segment_size;
+	cfg.block_size = dir->geometry.block_size;
+	cfg.record_max = o->record_max ? o->record_max : RECORD_DEFAULT;
+	if (cfg.record_max > limit)
+		cfg.record_max = (uint32_t)limit;
+	cfg.queue_depth = o->queue_depth ? o->queue_depth :
+						JNL_DEPTH_DEFAULT;
+	cfg.seed = dir->seed;
+	cfg.dsync = dir->way.dsync;
+	return jnl_engine_init(e, &cfg);
+}
+
+/* ------------------------------------------------------------------------
+ * The directory
+ */
+
+static int open_dir(struct jnl_sys *sys, const char *path)
+{
+	return sys->openat(sys, AT_FDCWD, path,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+static int dir_error(struct journal_error *error, int ret, const char *path)
+{
+	switch (ret) {
+	case -ENOENT:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: there is no journal: check the path, or "
+				 "create one", path);
+	case -ENOTDIR:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: not a directory: a journal is a "
+				 "directory", path);
+	default:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: %s", path, journal_strerror(ret));
+	}
+}
+
+/*
+ * Make the directory's own name durable.  This comes before the first segment
+ * gets its name: whoever finds one later may rely on it.
+ */
+static int sync_parent(struct jnl_sys *sys, int dirfd, bool made)
+{
+	int fd, ret;
+
+	fd = sys->openat(sys, dirfd, "..",
+			 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	/* A directory that was there before is its maker's to sync, if its
+	 * parent cannot even be opened. */
+	if (fd == -EACCES && !made)
+		return 0;
+	if (fd < 0)
+		return fd;
+	ret = sys->fsync(sys, fd);
+	(void)sys->close(sys, fd);
+	return ret;
+}
+
+int jnl_damage_error(struct journal_error *error, int code, const char *path,
+		     const struct jnl_damage *damage)
+{
+	if (!damage->finding)
+		return jnl_error(error, code, JOURNAL_LSN_NONE, path, "%s: %s",
+				 path, journal_strerror(code));
+	return jnl_error(error, code, damage->lsn, damage->file,
+			 "%s/%s: %s", path, damage->file, damage->message);
+}
+
+/* ------------------------------------------------------------------------
+ * For reading
+ */
+
+void jnl_detach(struct jnl_attached *at)
+{
+	if (at->lock_fd >= 0)
+		(void)at->sys->close(at->sys, at->lock_fd);
+	if (at->dirfd >= 0)
+		(void)at->sys->close(at->sys, at->dirfd);
+	jnl_names_free(&at->names);
+	at->lock_fd = at->dirfd = -1;
+}
+
+/* One try at recovering; beside a writer what is read may change under us. */
+static int recover_once(struct jnl_attached *at)
+{
+	struct jnl_view view;
+	int ret;
+
+	jnl_names_free(&at->names);
+	ret = jnl_names_read(at->sys, at->dirfd, &at->names);
+	if (ret < 0)
+		return ret;
+	if (!at->names.count)
+		return -ENOENT;
+	jnl_view_init(&view, at->sys, at->dirfd, true);
+	ret = jnl_recover(&view, &at->names,
+			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_LOCKED,
+			  &at->rec, &at->damage);
+	jnl_view_fini(&view);
+	return ret;
+}
+
+#define LIVE_TRIES	5
+
+int jnl_attach(struct jnl_sys *sys, const char *path,
+	       struct jnl_attached *ret_at, struct journal_error *error)
+{
+	struct jnl_attached *at = ret_at;
+	int ret, tries = 0;
+
+	memset(at, 0, sizeof(*at));
+	at->sys = sys;
+	at->lock_fd = -1;
+	at->dirfd = open_dir(sys, path);
+	if (at->dirfd < 0)
+		return dir_error(error, at->dirfd, path);
+	do {
+		/* The writer may have gone since the last try. */
+		ret = jnl_lock_read(sys, at->dirfd);
+		at->live = ret == -EBUSY;
+		if (ret < 0 && ret != -EBUSY && ret != -ENOENT)
+			break;
+		at->lock_fd = ret < 0 ? -1 : ret;
+		ret = recover_once(at);
+		/* Records below the end are never written again, so the lock
+		 * has done its work; a writer need not wait for readers. */
+		if (at->lock_fd >= 0)
+			(void)sys->close(sys, at->lock_fd);
+		at->lock_fd = -1;
+	} while (ret < 0 && at->live && ++tries < LIVE_TRIES);
+	if (!ret)
+		return 0;
+	if (at->damage.finding)
+		(void)jnl_damage_error(error, ret, path, &at->damage);
+	else
+		(void)dir_error(error, ret, path);
+	jnl_detach(at);
+	return ret;
+}
+
+/* ------------------------------------------------------------------------
+ * For writing
+ */
+
+struct opening {
+	journal *j;
+	const struct journal_options *o;
+	const struct jnl_env *env;
+	const char *path;
+	struct jnl_sys *sys;
+	struct jnl_names names;
+	struct jnl_choice choice;
+	bool made_dir;
+	bool fresh;		/* there is no segment yet */
+};
+
+static int fail(struct opening *op, int ret, const char *doing)
+{
+	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, op->path,
+			 "%s: %s: %s", op->path, doing,
+			 strerrordesc_np(-ret) ? strerrordesc_np(-ret) : "");
+}
+
+static int get_dir(struct opening *op)
+{
+	struct jnl_dir *dir = &op->j->dir;
+	int ret;
+
+	dir->fd = open_dir(op->sys, op->path);
+	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
+		ret = op->sys->mkdir(op->sys, op->path, DIR_MODE);
+		if (ret < 0 && ret != -EEXIST)
+			return fail(op, ret, "cannot make the directory");
+		op->made_dir = !ret;
+		dir->fd = open_dir(op->sys, op->path);
+	}
+	if (dir->fd < 0)
+		return dir_error(op->o->error, dir->fd, op->path);
+	return 0;
+}
+
+/* What the directory is, from its names alone. */
+static int judge_names(struct opening *op)
+{
+	bool create = op->o->flags & JOURNAL_CREATE;
+	int ret;
+
+	jnl_names_free(&op->names);
+	ret = jnl_names_read(op->sys, op->j->dir.fd, &op->names);
+	if (ret < 0)
+		return fail(op, ret, "cannot list the directory");
+	op->fresh = !op->names.count;
+	if (!op->fresh && op->o->flags & JOURNAL_EXCLUSIVE)
+		return jnl_error(op->o->error, -EEXIST, JOURNAL_LSN_NONE,
+				 op->path, "%s: there is a journal already",
+				 op->path);
+	if (op->fresh && op->names.other)
+		return jnl_error(op->o->error, -EINVAL, JOURNAL_LSN_NONE,
+				 op->path, "%s: not a journal, and not empty: "
+				 "choose a directory of its own", op->path);
+	if (op->fresh && !create)
+		return dir_error(op->o->error, -ENOENT, op->path);
+	return 0;
+}
+
+static int get_lock(struct opening *op)
+{
+	journal *j = op->j;
+	pid_t pid = 0;
+
+	j->lock_fd = jnl_lock_write(op->sys, j->dir.fd);
+	if (j->lock_fd >= 0)
+		return 0;
+	if (j->lock_fd != -EBUSY)
+		return fail(op, j->lock_fd, "cannot take the lock");
+	if (!jnl_lock_holder(op->sys, j->dir.fd, &pid) && pid)
+		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE,
+				 "lock", "%s: process %ld has the journal open "
+				 "for writing: stop it first", op->path,
+				 (long)pid);
+	return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, "lock",
+			 "%s: another writer has the journal open: stop it "
+			 "first", op->path);
+}
+
+static int recover(struct opening *op)
+{
+	struct jnl_recovery *rec = &op->j->recovered;
+	struct jnl_damage damage;
+	struct jnl_view view;
+	int ret;
+
+	/* The names that are listed may not be durable yet. */
+	ret = op->sys->fsync(op->sys, op->j->dir.fd);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory");
+	jnl_view_init(&view, op->sys, op->j->dir.fd, true);
+	ret = jnl_recover(&view, &op->names, JNL_RECOVER_LOCKED, rec, &damage);
+	jnl_view_fini(&view);
+	if (ret < 0)
+		return jnl_damage_error(op->o->error, ret, op->path, &damage);
+	op->j->dir.geometry = rec->geometry;
+	return 0;
+}
+
+static int choose(struct opening *op)
+{
+	journal *j = op->j;
+	bool allow = op->o->flags & JOURNAL_VOLATILE;
+	const char *reason = "";
+	long page = sysconf(_SC_PAGESIZE);
+	int ret;
+
+	if (op->env->choice) {
+		op->choice = *op->env->choice;
+	} else {
+		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
+		if (ret < 0)
+			return fail(op, ret, "cannot probe the directory");
+		ret = jnl_probe_choose(j->probe, op->o->method, allow,
+				       &op->choice, &reason);
+		if (ret == -EINVAL)
+			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
+					 op->path, "%s: there is no method "
+					 "\"%s\"", op->path, op->o->method);
+		if (ret < 0)
+			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
+					 op->path, "%s: no durable method: %s",
+					 op->path, reason);
+	}
+	/* The open batch goes through the page cache, whatever the method:
+	 * writing one block must not write another one's bytes again. */
+	if (page > 0 && (unsigned long)page > op->choice.block_size)
+		op->choice.block_size = (uint32_t)page;
+	j->method = op->choice.method->name;
+	j->dir.way = op->choice.way;
+	j->dir.nocow = op->choice.nocow;
+	if (!op->fresh && op->choice.block_size > j->dir.geometry.block_size)
+		return jnl_error(op->o->error, -EOPNOTSUPP, JOURNAL_LSN_NONE,
+				 op->path, "%s: the journal's blocks of %u "
+				 "bytes are smaller than the %u that this "
+				 "storage needs: copy the records into a new "
+				 "journal", op->path,
+				 j->dir.geometry.block_size,
+				 op->choice.block_size);
+	return 0;
+}
+
+/* How much of segment 0 is filled before a new journal is open. */
+static uint64_t first_fill(const struct jnl_dir *dir)
+{
+	uint64_t size = dir->geometry.segment_size;
+
+	return size < JNL_FIRST_FILL ? size : JNL_FIRST_FILL;
+}
+
+/* The shape of a journal that is not there yet. */
+static int plan(struct opening *op)
+{
+	struct jnl_segment_header *g = &op->j->dir.geometry;
+	int ret;
+
+	g->version = JNL_FORMAT_VERSION;
+	g->block_size = op->choice.block_size;
+	g->segment_size = op->o->segment_size ? op->o->segment_size :
+						SEGMENT_DEFAULT;
+	if (g->segment_size / g->block_size < 4)
+		return bad_option(op->o, "segment_size: at least four blocks "
+				  "of this storage");
+	ret = op->sys->random(op->sys, g->uuid, sizeof(g->uuid));
+	if (ret < 0)
+		return fail(op, ret, "cannot draw a UUID");
+	return 0;
+}
+
+static int create(struct opening *op)
+{
+	struct jnl_dir *dir = &op->j->dir;
+	struct jnl_recovery *rec = &op->j->recovered;
+	bool final;
+	int ret;
+
+	ret = sync_parent(op->sys, dir->fd, op->made_dir);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory above");
+	ret = jnl_segment_make(dir, 0, first_fill(dir), &final);
+	if (ret < 0)
+		return fail(op, ret, "cannot make the first segment");
+	rec->geometry = dir->geometry;
+	rec->seed = dir->seed;
+	return 0;
+}
+
+/*
+ * The open batch of this life: a random epoch, the watermark and the trim of
+ * the last batch that counts (not what was just read: it is a promise only
+ * once this is durable).  Through the page cache, so that the flush that
+ * follows has something to do and reaches the device.
+ */
+static int write_open_batch(struct opening *op, uint64_t lsn,
+			    uint64_t *ret_sum)
+{
+	const struct jnl_recovery *rec = &op->j->recovered;
+	struct jnl_dir *dir = &op->j->dir;
+	uint32_t block = dir->geometry.block_size;
+	uint64_t offset = lsn % dir->geometry.segment_size;
+	struct jnl_batch_header h = {
+		.lsn = lsn,
+		.prev_sum = rec->last_sum,
+		.durable = rec->last_durable,
+		.trim = rec->trim,
+		.body_len = JNL_EPOCH_LEN,
+		.flags = JNL_BATCH_OPEN,
+	};
+	uint8_t *image;
+	int fd, ret;
+
+	image = jnl_buffer_alloc(block);
+	if (!image)
+		return -ENOMEM;
+	ret = op->sys->random(op->sys, image + JNL_BATCH_HEADER,
+			      JNL_EPOCH_LEN);
+	if (ret < 0)
+		goto out_free;
+	h.body_sum = jnl_checksum(image + JNL_BATCH_HEADER, JNL_EPOCH_LEN,
+				  dir->seed);
+	jnl_batch_encode(image, &h, dir->seed);
+	fd = jnl_segment_open(dir, lsn / dir->geometry.segment_size, true);
+	if (fd < 0) {
+		ret = fd;
+		goto out_free;
+	}
+	ret = jnl_write_full(op->sys, fd, image, block, offset, 0, 1);
+	if (!ret)
+		ret = jnl_way_flush(op->sys, &dir->way, fd);
+	/* From here on the file may be written past the cache. */
+	if (!ret)
+		(void)op->sys->fadvise(op->sys, fd, offset, block,
+				       POSIX_FADV_DONTNEED);
+	(void)op->sys->close(op->sys, fd);
+	*ret_sum = h.header_sum;
+out_free:
+	jnl_buffer_free(image, block);
+	return ret;
+}
+
+/* Have the segment that batches go to open, and its beginning filled. */
+static int ready_segment(struct opening *op, uint64_t lsn,
+			 uint64_t *ret_ready_end)
+{
+	journal *j = op->j;
+	struct jnl_dir *dir = &j->dir;
+	uint64_t size = dir->geometry.segment_size;
+	uint64_t number = lsn / size, to;
+	bool final;
+	int fd, ret = 0;
+
+	*ret_ready_end = UINT64_MAX;
+	if (number > j->recovered.newest) {
+		ret = jnl_segment_make(dir, number, size, &final);
+		if (ret < 0)
+			return ret;
+	}
+	for (uint64_t n = number; n <= j->recovered.newest || n == number;
+	     n++) {
+		fd = jnl_segment_open(dir, n, false);
+		if (fd < 0)
+			return fd;
+		ret = jnl_file_add(j, n, fd);
+		if (ret < 0)
+			return ret;
+	}
+	/* No later segment has been made, so the first may be half filled:
+	 * nobody wrote down how far. */
+	if (number || j->recovered.newest)
+		return 0;
+	if (op->fresh) {
+		to = first_fill(dir);
+	} else {
+		to = lsn + JNL_FIRST_FILL < size ? lsn + JNL_FIRST_FILL : size;
+		ret = jnl_segment_fill(dir, j->files[0].fd, lsn, to, true);
+	}
+	if (!ret && to < size)
+		*ret_ready_end = to;
+	return ret;
+}
+
+static int begin_life(struct opening *op)
+{
+	journal *j = op->j;
+	struct jnl_recovery *rec = &j->recovered;
+	struct jnl_dir *dir = &j->dir;
+	uint32_t block = dir->geometry.block_size;
+	uint64_t size = dir->geometry.segment_size;
+	uint64_t lsn, ready_end, sum, segments;
+	int ret;
+
+	lsn = jnl_next_place(rec->end, size, block);
+	if (lsn / size >= JNL_LSN_MAX / size)
+		return fail(op, -EFBIG, "no LSN is left");
+	ret = ready_segment(op, lsn, &ready_end);
+	if (ret < 0)
+		return fail(op, ret, "cannot make the next segment");
+	ret = write_open_batch(op, lsn, &sum);
+	if (ret < 0)
+		return fail(op, ret, "cannot write the open batch");
+	segments = (lsn / size > rec->newest ? lsn / size : rec->newest) + 1;
+	jnl_engine_start(&j->engine, lsn + block, sum, rec->trim, segments,
+			 ready_end);
+	return 0;
+}
+
+static int open_for_writing(struct opening *op)
+{
+	journal *j = op->j;
+	int ret;
+
+	ret = get_dir(op);
+	if (!ret)
+		ret = judge_names(op);
+	if (!ret)
+		ret = get_lock(op);
+	/* What was listed without the lock may have changed since. */
+	if (!ret)
+		ret = judge_names(op);
+	if (!ret && !op->fresh)
+		ret = recover(op);
+	if (!ret && op->o->witness_lsn > j->recovered.end)
+		ret = jnl_error(op->o->error, -EBADMSG, j->recovered.end,
+				op->path, "%s: the journal ends at %llu, and "
+				"%llu was known to be durable: restore the "
+				"newest segments from a copy", op->path,
+				(unsigned long long)j->recovered.end,
+				(unsigned long long)op->o->witness_lsn);
+	if (!ret)
+		ret = choose(op);
+	if (!ret && op->fresh)
+		ret = plan(op);
+	if (ret < 0)
+		return ret;
+	j->dir.seed = jnl_seed(j->dir.geometry.uuid);
+	ret = init_engine(&j->engine, op->o, &j->dir);
+	if (!ret && op->fresh)
+		ret = create(op);
+	if (!ret)
+		ret = begin_life(op);
+	if (ret < 0)
+		return ret;
+	/* From here on nothing can be lost any more; what fails now is for
+	 * people's convenience. */
+	(void)jnl_lock_sign(op->sys, j->lock_fd);
+	(void)jnl_dir_tidy(&j->dir, j->recovered.trim /
+				    j->dir.geometry.segment_size);
+	return 0;
+}
+
+static int open_for_reading(struct opening *op)
+{
+	struct jnl_attached at;
+	journal *j = op->j;
+	int ret;
+
+	ret = jnl_attach(op->sys, op->path, &at, op->o->error);
+	if (ret < 0)
+		return ret;
+	if (op->o->witness_lsn > at.rec.end && !at.live)
+		ret = jnl_error(op->o->error, -EBADMSG, at.rec.end, op->path,
+				"%s: the journal ends at %llu, and %llu was "
+				"known to be durable", op->path,
+				(unsigned long long)at.rec.end,
+				(unsigned long long)op->o->witness_lsn);
+	j->read_only = true;
+	j->writer = at.live;
+	j->recovered = at.rec;
+	j->segments = at.names.count;
+	j->dir.geometry = at.rec.geometry;
+	jnl_detach(&at);
+	return ret;
+}
+
+/* ------------------------------------------------------------------------ */
+
+void jnl_journal_free(journal *j)
+{
+	struct jnl_sys *sys = j->dir.sys;
+
+	for (size_t i = 0; i < j->nfiles; i++)
+		(void)sys->close(sys, j->files[i].fd);
+	free(j->files);
+	if (j->helper.fill_fd >= 0)
+		(void)sys->close(sys, j->helper.fill_fd);
+	jnl_engine_fini(&j->engine);
+	journal_probe_close(j->probe);
+	if (j->dir.fd >= 0)
+		(void)sys->close(sys, j->dir.fd);
+	/* Last: until here nobody else may write. */
+	if (j->lock_fd >= 0)
+		(void)sys->close(sys, j->lock_fd);
+	if (j->alive)
+		(void)munmap(j->alive, 1);
+	pthread_cond_destroy(&j->progress);
+	pthread_cond_destroy(&j->wake);
+	pthread_mutex_destroy(&j->lock);
+	free(j);
+}
+
+/* A page that the kernel empties in a child of fork(2). */
+static uint8_t *alive_page(void)
+{
+	uint8_t *p = mmap(NULL, 1, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, 1, MADV_WIPEONFORK) < 0) {
+		(void)munmap(p, 1);
+		return NULL;
+	}
+	p[0] = 1;
+	return p;
+}
+
+static journal *new_journal(struct jnl_sys *sys)
+{
+	journal *j = calloc(1, sizeof(*j));
+	pthread_condattr_t attr;
+
+	if (!j)
+		return NULL;
+	j->dir.sys = sys;
+	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
+	j->helper.seen = UINT64_MAX;
+	(void)pthread_mutex_init(&j->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&j->progress, &attr);
+	(void)pthread_cond_init(&j->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	j->alive = alive_page();
+	if (!j->alive) {
+		jnl_journal_free(j);
+		return NULL;
+	}
+	return j;
+}
+
+int jnl_open(journal **ret_j, const char *path,
+	     const struct journal_options *options, const struct jnl_env *env)
+{
+	struct journal_options o;
+	struct opening op = {
+		.o = &o,
+		.env = env,
+		.path = path,
+		.sys = env->sys ? env->sys : jnl_sys_linux(),
+	};
+	int ret;
+
+	ret = copy_options(&o, options);
+	if (!ret)
+		ret = check_options(&o);
+	if (ret < 0)
+		return ret;
+	op.j = new_journal(op.sys);
+	if (!op.j)
+		return -ENOMEM;
+	if (o.flags & JOURNAL_READ_ONLY)
+		ret = open_for_reading(&op);
+	else
+		ret = open_for_writing(&op);
+	jnl_names_free(&op.names);
+	if (!ret && !op.j->read_only && !env->no_helper) {
+		ret = jnl_helper_start(op.j);
+		if (ret < 0)
+			ret = fail(&op, ret, "cannot start the helper thread");
+	}
+	if (ret < 0) {
+		jnl_journal_free(op.j);
+		return ret;
+	}
+	*ret_j = op.j;
+	return 0;
+}
+
+int journal_open(journal **ret_j, const char *path,
+		 const struct journal_options *options)
+{
+	static const struct jnl_env real;
+
+	return jnl_open(ret_j, path, options, &real);
+}

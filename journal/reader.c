@@ -1,0 +1,256 @@
+/*
+ * journal/reader.c - reading records in order.
+ *
+ * A reader recovers the journal first, so it knows where it ends, and then
+ * walks the chain from the first batch of the segment that holds the wanted
+ * LSN.  Every batch is judged whole (header, link, body, padding, records)
+ * before a record of it is given out; below the end, whatever does not count
+ * is damage.
+ *
+ * Without a writer it reads through the page cache: recovery has read what may
+ * differ from the medium past it, and the chain's sums tie both together.
+ * Beside a writer it reads past the cache, as the writer writes.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/core.h"
+#include "journal/error.h"
+
+struct journal_reader {
+	struct jnl_sys *sys;
+	char *path;
+	struct jnl_attached at;
+	struct jnl_view view;
+	int error_code;			/* 0, or what next() returns */
+	struct journal_error error;
+
+	uint64_t pos;			/* behind the current batch */
+	uint64_t prev;			/* its header_sum */
+	bool linked;			/* prev is known */
+	uint64_t from;			/* give out no record below it */
+	/* The rest of the current batch, in the view. */
+	const uint8_t *body;
+	uint64_t body_lsn;
+	uint32_t body_len, body_off;
+};
+
+/* Keep the first failure until the next seek. */
+static int failed(journal_reader *r, int code)
+{
+	r->error_code = code;
+	return code;
+}
+
+static int damaged(journal_reader *r, uint64_t lsn, const char *what)
+{
+	char file[JNL_SEGMENT_NAME_LEN];
+
+	jnl_segment_name(file, lsn / r->view.segment_size);
+	return failed(r, jnl_error(&r->error, -EBADMSG, lsn, file,
+				   "%s/%s: the batch at %llu %s: restore the "
+				   "file from a copy", r->path, file,
+				   (unsigned long long)lsn, what));
+}
+
+static int system_error(journal_reader *r, int code, uint64_t lsn)
+{
+	char file[JNL_SEGMENT_NAME_LEN];
+
+	jnl_segment_name(file, lsn / r->view.segment_size);
+	return failed(r, jnl_error(&r->error, code, lsn, file, "%s/%s: %s",
+				   r->path, file, journal_strerror(code)));
+}
+
+/* The batch at place; 1, or an error: below the end it has to be there. */
+static int get_batch(journal_reader *r, uint64_t place,
+		     struct jnl_batch_header *h, const uint8_t **p)
+{
+	int ret;
+
+	ret = jnl_batch_at(&r->view, place, r->at.rec.seed,
+			   r->linked ? &r->prev : NULL, h, p);
+	if (ret == 1 && jnl_batch_end(h, r->view.block_size,
+				      r->view.segment_size) > r->at.rec.end)
+		ret = 0;
+	return ret;
+}
+
+/* Go to the next batch that has records.  1, 0 at the end, or an error. */
+static int next_batch(journal_reader *r)
+{
+	const struct jnl_recovery *rec = &r->at.rec;
+	uint64_t size = r->view.segment_size;
+	uint32_t block = r->view.block_size;
+	struct jnl_batch_header h;
+	const uint8_t *p;
+	uint64_t place;
+	int ret;
+
+	while (r->pos < rec->end) {
+		place = jnl_next_place(r->pos, size, block);
+		ret = get_batch(r, place, &h, &p);
+		if (ret != 1 && r->at.live) {
+			/* Read it once more before calling it damage. */
+			jnl_view_forget(&r->view);
+			ret = get_batch(r, place, &h, &p);
+		}
+		if (ret == -EBADMSG)
+			return damaged(r, place, "makes no sense");
+		if (ret < 0)
+			return system_error(r, ret, place);
+		if (ret == 0)
+			return damaged(r, place, "is gone or does not follow "
+				       "the one before it");
+		if (ret == 2)
+			return damaged(r, place, "is damaged in its body");
+		r->pos = jnl_batch_end(&h, block, size);
+		r->prev = h.header_sum;
+		r->linked = true;
+		if (r->pos == rec->end && r->prev != rec->last_sum)
+			return damaged(r, place, "is not the one that "
+				       "recovery found");
+		if (!h.count || r->pos <= r->from)
+			continue;
+		r->body = p + JNL_BATCH_HEADER;
+		r->body_lsn = place + JNL_BATCH_HEADER;
+		r->body_len = h.body_len;
+		r->body_off = 0;
+		return 1;
+	}
+	return 0;
+}
+
+int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
+{
+	const uint8_t *data;
+	uint32_t len;
+	uint64_t lsn;
+	bool good;
+	int ret;
+
+	if (r->error_code)
+		return r->error_code;
+	for (;;) {
+		if (r->body_off == r->body_len) {
+			ret = next_batch(r);
+			if (ret <= 0)
+				return ret;
+		}
+		lsn = r->body_lsn + r->body_off;
+		good = jnl_record_next(r->body, r->body_len, &r->body_off,
+				       &data, &len);
+		assert(good);
+		if (lsn < r->from)
+			continue;
+		ret_record->lsn = lsn;
+		ret_record->data = data;
+		ret_record->len = len;
+		return 1;
+	}
+}
+
+static int attach(journal_reader *r)
+{
+	int ret;
+
+	jnl_view_fini(&r->view);
+	jnl_detach(&r->at);
+	ret = jnl_attach(r->sys, r->path, &r->at, &r->error);
+	if (ret < 0)
+		return failed(r, ret);
+	jnl_view_init(&r->view, r->sys, r->at.dirfd, r->at.live);
+	r->view.segment_size = r->at.rec.geometry.segment_size;
+	r->view.block_size = r->at.rec.geometry.block_size;
+	return 0;
+}
+
+static int out_of_range(journal_reader *r, uint64_t lsn)
+{
+	return failed(r, jnl_error(&r->error, -ERANGE, lsn, r->path,
+				   "%s: LSN %llu is outside the journal, which "
+				   "has %llu to %llu", r->path,
+				   (unsigned long long)lsn,
+				   (unsigned long long)r->at.rec.first,
+				   (unsigned long long)r->at.rec.end));
+}
+
+int journal_reader_seek(journal_reader *r, uint64_t lsn)
+{
+	struct jnl_recovery *rec = &r->at.rec;
+	uint64_t size, segment;
+	int ret;
+
+	r->error_code = 0;
+	r->body_off = r->body_len = 0;
+	/* Beside a writer the end has moved on since. */
+	if (r->at.live || r->at.dirfd < 0) {
+		ret = attach(r);
+		if (ret < 0)
+			return ret;
+	}
+	if (!lsn)
+		lsn = rec->first;
+	if (lsn > rec->end || lsn < rec->first)
+		return out_of_range(r, lsn);
+	size = r->view.segment_size;
+	r->from = lsn;
+	/* The end of a full segment belongs to it as far as walking goes. */
+	segment = (lsn == rec->end && lsn ? lsn - 1 : lsn) / size;
+	r->pos = segment * size;
+	r->linked = !segment;
+	r->prev = 0;
+	return 0;
+}
+
+int jnl_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
+		    struct journal_error *error, const struct jnl_env *env)
+{
+	journal_reader *r = calloc(1, sizeof(*r));
+	int ret = -ENOMEM;
+
+	if (!r)
+		return -ENOMEM;
+	r->sys = env->sys ? env->sys : jnl_sys_linux();
+	r->at.dirfd = r->at.lock_fd = -1;
+	jnl_view_init(&r->view, r->sys, -1, false);
+	r->path = strdup(path);
+	if (r->path)
+		ret = journal_reader_seek(r, lsn);
+	if (ret < 0) {
+		if (error && r->error.code)
+			*error = r->error;
+		journal_reader_close(r);
+		return ret;
+	}
+	*ret_r = r;
+	return 0;
+}
+
+int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
+			struct journal_error *error)
+{
+	static const struct jnl_env real;
+
+	return jnl_reader_open(ret_r, path, lsn, error, &real);
+}
+
+const struct journal_error *journal_reader_error(const journal_reader *r)
+{
+	return &r->error;
+}
+
+void journal_reader_close(journal_reader *r)
+{
+	if (!r)
+		return;
+	jnl_view_fini(&r->view);
+	if (r->at.dirfd >= 0)
+		jnl_detach(&r->at);
+	free(r->path);
+	free(r);
+}

@@ -1,0 +1,197 @@
+/*
+ * journal/verify.c - reading a whole journal and judging it.
+ *
+ * Recovery judges the end; what it starts from is trusted there, so here the
+ * chain is walked from the first batch to the end that recovery found.  If
+ * recovery itself finds damage, its finding is the report.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "journal/core.h"
+#include "journal/error.h"
+
+static bool is_finding(int ret)
+{
+	return ret == -EBADMSG || ret == -ENODATA || ret == -EXDEV;
+}
+
+static void say(struct journal_report *rep, int code,
+		enum journal_finding finding, uint64_t lsn, const char *file,
+		const char *message)
+{
+	rep->code = code;
+	rep->finding = finding;
+	rep->lsn = lsn;
+	(void)snprintf(rep->file, sizeof(rep->file), "%s", file);
+	(void)snprintf(rep->message, sizeof(rep->message), "%s", message);
+}
+
+/*
+ * How much a finding at lsn covers: to the next batch of the same segment
+ * that is whole and where it says, or to the segment's end.
+ */
+static int extent(struct jnl_view *view, uint64_t seed, uint64_t lsn,
+		  uint64_t *ret_bytes)
+{
+	uint64_t size = view->segment_size;
+	uint64_t end = (lsn / size + 1) * size;
+	struct jnl_batch_header h;
+	const uint8_t *p;
+	uint64_t at;
+	int ret;
+
+	for (at = jnl_next_place(lsn, size, view->block_size); at < end;
+	     at += view->block_size) {
+		if (at == lsn)
+			continue;
+		ret = jnl_batch_at(view, at, seed, NULL, &h, &p);
+		if (ret < 0 && ret != -EBADMSG)
+			return ret;
+		if (ret == 1)
+			break;
+	}
+	*ret_bytes = at - lsn;
+	return 0;
+}
+
+static int bad_batch(struct jnl_view *view, const struct jnl_recovery *rec,
+		     struct journal_report *rep, uint64_t lsn, int verdict)
+{
+	char file[JNL_SEGMENT_NAME_LEN];
+
+	jnl_segment_name(file, lsn / view->segment_size);
+	say(rep, -EBADMSG, JOURNAL_BAD_BATCH, lsn, file,
+	    verdict == 2 ? "the body of a batch is damaged: restore the file "
+			   "from a copy" :
+	    verdict == 0 ? "a batch is gone, or its header is damaged, or it "
+			   "does not follow the one before it: restore the "
+			   "file from a copy" :
+			   "a batch with a good checksum makes no sense: it "
+			   "was not written by libjournal");
+	return extent(view, rec->seed, lsn, &rep->bytes);
+}
+
+/* From the first batch to the end that recovery found. */
+static int walk(struct jnl_view *view, const struct jnl_recovery *rec,
+		struct journal_report *rep)
+{
+	uint64_t size = view->segment_size;
+	uint64_t pos = rec->first / size * size, place, prev = 0;
+	struct jnl_batch_header h;
+	bool linked = !pos;
+	const uint8_t *p;
+	int ret;
+
+	while (pos < rec->end) {
+		place = jnl_next_place(pos, size, view->block_size);
+		ret = jnl_batch_at(view, place, rec->seed,
+				   linked ? &prev : NULL, &h, &p);
+		if (ret != 1 && rep->writer) {
+			jnl_view_forget(view);
+			ret = jnl_batch_at(view, place, rec->seed,
+					   linked ? &prev : NULL, &h, &p);
+		}
+		if (ret < 0 && ret != -EBADMSG)
+			return ret;
+		if (ret == 1 && jnl_batch_end(&h, view->block_size, size) >
+				rec->end)
+			ret = 0;
+		if (ret != 1)
+			return bad_batch(view, rec, rep, place, ret);
+		rep->batches++;
+		for (uint32_t off = 0, len; h.count && off < h.body_len;) {
+			const uint8_t *data;
+
+			(void)jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
+					      &off, &data, &len);
+			rep->records++;
+			rep->payload += len;
+		}
+		pos = jnl_batch_end(&h, view->block_size, size);
+		prev = h.header_sum;
+		linked = true;
+		rep->end = pos;
+	}
+	return 0;
+}
+
+static void report_tail(struct journal_report *rep,
+			const struct jnl_recovery *rec, const char *file)
+{
+	say(rep, 0, JOURNAL_TAIL, rec->end, file,
+	    "remains of writes that were never acknowledged lie behind the "
+	    "end: the next open for writing makes an end of them");
+	rep->bytes = rec->tail_bytes;
+	rep->tail_batches = rec->tail_batches;
+}
+
+static int judge(struct jnl_attached *at, struct journal_report *rep)
+{
+	const struct jnl_recovery *rec = &at->rec;
+	char file[JNL_SEGMENT_NAME_LEN];
+	struct jnl_view view;
+	int ret;
+
+	rep->segments = at->names.count;
+	rep->first_lsn = rec->first;
+	rep->end = rec->first;
+	rep->writer = at->live;
+	jnl_view_init(&view, at->sys, at->dirfd, true);
+	view.segment_size = rec->geometry.segment_size;
+	view.block_size = rec->geometry.block_size;
+	ret = walk(&view, rec, rep);
+	jnl_view_fini(&view);
+	if (ret < 0 || rep->finding)
+		return ret;
+	rep->end = rec->end;
+	if (rec->tail_bytes) {
+		jnl_segment_name(file, rec->end / rec->geometry.segment_size);
+		report_tail(rep, rec, file);
+	}
+	return 0;
+}
+
+int jnl_verify(const char *path, struct journal_report *report,
+	       const struct jnl_env *env)
+{
+	struct journal_report full = JOURNAL_REPORT_INIT;
+	struct journal_error error = { 0 };
+	size_t size = report->size;
+	struct jnl_attached at;
+	int ret;
+
+	if (size < sizeof(full))
+		return -EINVAL;
+	full.lsn = JOURNAL_LSN_NONE;
+	ret = jnl_attach(env->sys ? env->sys : jnl_sys_linux(), path, &at,
+			 &error);
+	if (is_finding(ret) && at.damage.finding) {
+		say(&full, ret, at.damage.finding, at.damage.lsn,
+		    at.damage.file, at.damage.message);
+		full.bytes = at.damage.bytes;
+		full.segments = at.damage.segments;
+		ret = 0;
+	} else if (ret < 0) {
+		(void)snprintf(full.message, sizeof(full.message), "%s",
+			       error.message);
+		full.code = ret;
+	} else {
+		ret = judge(&at, &full);
+		jnl_detach(&at);
+	}
+	memset(report, 0, size);
+	memcpy(report, &full, sizeof(full));
+	report->size = size;
+	return ret;
+}
+
+int journal_verify(const char *path, struct journal_report *report)
+{
+	static const struct jnl_env real;
+
+	return jnl_verify(path, report, &real);
+}
