@@ -148,6 +148,14 @@ static void set_number(journal_probe *p, enum jnl_fact id, const char *disk_dir,
 		jnl_fact_unknown(p, id, ret, file);
 }
 
+static void all_unknown(journal_probe *p, int error)
+{
+	enum jnl_fact id;
+
+	for (id = JNL_DEVICE_NAME; id <= JNL_DEVICE_ROTATIONAL; id++)
+		jnl_fact_unknown(p, id, error, "fstat(2)");
+}
+
 void jnl_prober_device(journal_probe *p)
 {
 	char dir[64], disk_dir[80], file[80], number[32], *line;
@@ -155,12 +163,10 @@ void jnl_prober_device(journal_probe *p)
 	int ret;
 
 	ret = p->sys->fstat(p->sys, p->dirfd, &st);
+	if (ret == 0 && major(st.st_dev) == 0)
+		ret = -ENODEV;
 	if (ret < 0) {
-		jnl_fact_unknown(p, JNL_DEVICE_NUMBER, ret, "fstat(2)");
-		return;
-	}
-	if (major(st.st_dev) == 0) {
-		jnl_fact_unknown(p, JNL_DEVICE_NUMBER, -ENODEV, "fstat(2)");
+		all_unknown(p, ret);
 		return;
 	}
 	snprintf(number, sizeof(number), "%u:%u", major(st.st_dev),

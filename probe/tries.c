@@ -180,8 +180,8 @@ static int flush(journal_probe *p, int fd)
 
 static int try_direct(journal_probe *p, struct scratch *s)
 {
-	static const char opening[] = "open(2) with O_DIRECT";
-	static const char writing[] = "pwritev2(2) with O_DIRECT";
+	static const char opening[] = "O_DIRECT open";
+	static const char writing[] = "O_DIRECT write";
 	const char *source = opening;
 	int ret = s->direct_fd;
 
@@ -210,7 +210,7 @@ static int try_direct(journal_probe *p, struct scratch *s)
 
 static int try_dsync(journal_probe *p, struct scratch *s)
 {
-	static const char source[] = "pwritev2(2) with RWF_DSYNC";
+	static const char source[] = "RWF_DSYNC write";
 	bool direct = p->facts[JNL_FS_DIRECT_IO].state == JOURNAL_FACT_TRIED &&
 		      p->facts[JNL_FS_DIRECT_IO].value == 1;
 	int ret;
