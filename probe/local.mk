@@ -1,5 +1,21 @@
 include_HEADERS += probe/journal-probe.h
-libcore_la_SOURCES += probe/probe.h
+libcore_la_SOURCES += \
+	probe/device.c \
+	probe/facts.c probe/facts.h \
+	probe/fs.c \
+	probe/kernel.c \
+	probe/mount.c \
+	probe/probe.c probe/probe.h \
+	probe/rank.c \
+	probe/stable.c \
+	probe/text.c probe/text.h \
+	probe/tries.c
+
 bin_PROGRAMS += journal-probe
-journal_probe_SOURCES = probe/main.c
+journal_probe_SOURCES = \
+	probe/json.c \
+	probe/main.c \
+	probe/screen.c \
+	probe/show.h
 journal_probe_LDADD = libjournal.la
+dist_man_MANS += doc/journal-probe.1

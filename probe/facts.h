@@ -1,0 +1,135 @@
+/*
+ * probe/facts.h - the probe from within: its facts, probers and ranking.
+ *
+ * Every fact exists from the start as "unknown"; a prober that finds something
+ * out sets it.  A prober never fails: where a source is missing or makes no
+ * sense, its facts stay unknown and say why.  Only memory running out is
+ * remembered (oom) and ends the probe.
+ */
+#ifndef JNL_PROBE_FACTS_H
+#define JNL_PROBE_FACTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/probe.h"
+
+/* In the order in which they are shown; facts.c has the names. */
+enum jnl_fact {
+	JNL_KERNEL_RELEASE,
+	JNL_KERNEL_RWF_DSYNC,
+	JNL_FS_TYPE,
+	JNL_FS_MOUNT_POINT,
+	JNL_FS_MOUNT_OPTIONS,
+	JNL_FS_BARRIER,
+	JNL_FS_STABLE,
+	JNL_FS_BLOCK_SIZE,
+	JNL_FS_FREE_BYTES,
+	JNL_FS_DIRECT_IO,
+	JNL_FS_DIRECT_IO_ALIGNMENT,
+	JNL_FS_FLUSH,
+	JNL_DEVICE_NAME,
+	JNL_DEVICE_NUMBER,
+	JNL_DEVICE_KIND,
+	JNL_DEVICE_WRITE_CACHE,
+	JNL_DEVICE_FUA,
+	JNL_DEVICE_LOGICAL_BLOCK_SIZE,
+	JNL_DEVICE_PHYSICAL_BLOCK_SIZE,
+	JNL_DEVICE_ROTATIONAL,
+	JNL_FACT_COUNT
+};
+
+#define JNL_BLOCK_MIN		4096u
+#define JNL_BLOCK_MAX		65536u
+/* Room for the table in lib/method.c. */
+#define JNL_METHODS_MAX		4
+
+/* The methods as they compare here, once all facts are in. */
+struct jnl_rank {
+	size_t count;
+	size_t chosen;		/* index of the best usable one, or count */
+	struct journal_probe_method methods[JNL_METHODS_MAX];
+	char *reasons[JNL_METHODS_MAX];
+	char *none;		/* chosen == count: why, in one line */
+};
+
+struct journal_probe {
+	struct jnl_sys *sys;
+	int dirfd;		/* -1 once probing is over */
+	char *path;		/* what messages call it */
+	const char *sysroot;	/* prefix of /proc and /sys; NULL when over */
+	bool oom;
+
+	/* Between probers: */
+	char *mount_source;	/* "/dev/sda1", "tmpfs", ...; or NULL */
+	char *barrier_option;	/* the option that switches flushes off */
+	char *disk;		/* the whole disk's name; or NULL */
+
+	struct journal_fact facts[JNL_FACT_COUNT];
+	char *texts[JNL_FACT_COUNT];
+	char *sources[JNL_FACT_COUNT];
+
+	struct jnl_rank strict;		/* JNL_NEED_STABLE is needed */
+	struct jnl_rank tolerant;	/* JNL_NEED_STABLE is waived */
+	char *trail;
+};
+
+/* facts.c */
+void jnl_facts_init(journal_probe *p);
+void jnl_facts_free(journal_probe *p);
+void jnl_fact_number(journal_probe *p, enum jnl_fact id,
+		     enum journal_fact_state state, uint64_t value,
+		     const char *source);
+void jnl_fact_text(journal_probe *p, enum jnl_fact id,
+		   enum journal_fact_state state, const char *text,
+		   const char *source);
+/* Not known, because of error (negative errno, or 0 if nobody says it). */
+void jnl_fact_unknown(journal_probe *p, enum jnl_fact id, int error,
+		      const char *source);
+/* Tried, and the answer was no: value 0 and the errno that said so. */
+void jnl_fact_refused(journal_probe *p, enum jnl_fact id, int error,
+		      const char *source);
+const char *jnl_fact_name(enum jnl_fact id);
+bool jnl_fact_known(const journal_probe *p, enum jnl_fact id);
+/* Known, a text, and equal to text. */
+bool jnl_fact_is(const journal_probe *p, enum jnl_fact id, const char *text);
+/* The text or, if it is not known, what to say instead. */
+const char *jnl_fact_text_or(const journal_probe *p, enum jnl_fact id,
+			     const char *instead);
+/* A copy that is charged to the probe's oom flag; NULL then. */
+char *jnl_probe_strdup(journal_probe *p, const char *s);
+__attribute__((format(printf, 2, 3)))
+char *jnl_probe_format(journal_probe *p, const char *fmt, ...);
+
+/* The probers, in the order in which probe.c calls them. */
+void jnl_prober_kernel(journal_probe *p);
+void jnl_prober_mount(journal_probe *p);
+void jnl_prober_fs(journal_probe *p);
+void jnl_prober_device(journal_probe *p);
+void jnl_prober_stable(journal_probe *p);
+void jnl_prober_tries(journal_probe *p);
+
+/* device.c: "nvme", "scsi", ... by a whole disk's kernel name. */
+const char *jnl_device_kind(const char *disk);
+
+/* rank.c */
+void jnl_rank_methods(journal_probe *p, bool allow_volatile,
+		      struct jnl_rank *rank);
+void jnl_rank_free(struct jnl_rank *rank);
+/* Write p->trail anew, with the chosen-th method marked.  0 or -ENOMEM. */
+int jnl_rank_trail(journal_probe *p, const struct jnl_rank *rank,
+		   size_t chosen);
+/*
+ * The block size a journal needs here: not capped, a power of two.  ret_fact
+ * (may be NULL) is the fact that asks for most, or JNL_FACT_COUNT.
+ */
+uint64_t jnl_rank_block_size(const journal_probe *p, enum jnl_fact *ret_fact);
+
+/*
+ * jnl_probe_dir() with /proc and /sys read below sysroot ("" for the real
+ * ones): another machine's files can be replayed.
+ */
+int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		     const char *path, const char *sysroot);
+
+#endif

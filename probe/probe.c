@@ -1,0 +1,111 @@
+/*
+ * probe/probe.c - one probe from beginning to end.
+ *
+ * The table below is the whole of it: the probers run in this order, each
+ * sets the facts it can find out, none can fail or stop another; then the
+ * methods are ranked, once for good and once for callers who accept storage
+ * that forgets.  After that a probe never changes but for its trail.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/facts.h"
+
+/* Later probers look at what earlier ones found. */
+static void (*const probers[])(journal_probe *p) = {
+	jnl_prober_kernel,
+	jnl_prober_mount,	/* /proc/self/mountinfo: type, barriers */
+	jnl_prober_fs,		/* fstatfs(2): block size, room, type */
+	jnl_prober_device,	/* /sys/dev/block */
+	jnl_prober_stable,	/* type and device: does it outlive the power? */
+	jnl_prober_tries,	/* real writes, in blocks that all of it asks for */
+};
+
+static int probe(journal_probe *p)
+{
+	int state, was;
+	size_t i;
+
+	/* A cancelled thread must not leave a named file behind. */
+	state = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
+	for (i = 0; i < sizeof(probers) / sizeof(probers[0]); i++)
+		probers[i](p);
+	if (state == 0)
+		pthread_setcancelstate(was, NULL);
+
+	jnl_rank_methods(p, false, &p->strict);
+	jnl_rank_methods(p, true, &p->tolerant);
+	return p->oom ? -ENOMEM :
+			jnl_rank_trail(p, &p->strict, p->strict.chosen);
+}
+
+int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		     const char *path, const char *sysroot)
+{
+	journal_probe *p;
+	int ret;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->sys = sys;
+	p->dirfd = dirfd;
+	p->sysroot = sysroot;
+	p->path = strdup(path);
+	if (!p->path) {
+		free(p);
+		return -ENOMEM;
+	}
+	jnl_facts_init(p);
+	ret = probe(p);
+	p->dirfd = -1;
+	p->sysroot = NULL;
+	if (ret < 0) {
+		journal_probe_close(p);
+		return ret;
+	}
+	*ret_p = p;
+	return 0;
+}
+
+int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		  const char *path)
+{
+	return jnl_probe_dir_at(ret_p, sys, dirfd, path, "");
+}
+
+int journal_probe_open(journal_probe **ret_p, const char *path)
+{
+	struct jnl_sys *sys = jnl_sys_linux();
+	int fd, ret;
+
+	if (!ret_p || !path)
+		return -EINVAL;
+	fd = sys->openat(sys, AT_FDCWD, path,
+			 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return fd;
+	ret = jnl_probe_dir(ret_p, sys, fd, path);
+	/* Nothing was written through it. */
+	sys->close(sys, fd);
+	return ret;
+}
+
+void journal_probe_close(journal_probe *p)
+{
+	if (!p)
+		return;
+	jnl_rank_free(&p->strict);
+	jnl_rank_free(&p->tolerant);
+	jnl_facts_free(p);
+	free(p->mount_source);
+	free(p->barrier_option);
+	free(p->disk);
+	free(p->trail);
+	free(p->path);
+	free(p);
+}
