@@ -186,9 +186,9 @@ static int refuse_large(struct append *a)
 	if (code != JNL_EXIT_DONE)
 		return code;
 	jnl_progress_clear(&a->progress);
-	jnl_complain("standard input", "%s %" PRIu64 " is longer than %" PRIu32
-		     " bytes: split it or give a larger --record-max; the %"
-		     PRIu64 " before it are durable",
+	jnl_complain(a->dir, "standard input: %s %" PRIu64 " is longer than %"
+		     PRIu32 " bytes: split it or give a larger --record-max; "
+		     "the %" PRIu64 " before it are durable",
 		     a->delimiter ? "line" : "record", a->records + 1,
 		     a->record_max, a->durable);
 	return JNL_EXIT_ERROR;
@@ -201,8 +201,9 @@ static int refuse_input(struct append *a, int err)
 	if (code != JNL_EXIT_DONE)
 		return code;
 	jnl_progress_clear(&a->progress);
-	jnl_complain("standard input", "%s: the %" PRIu64 " records before "
-		     "that are durable", strerror(err), a->durable);
+	jnl_complain(a->dir, "standard input: %s: give something that can be "
+		     "read; the %" PRIu64 " records before that are durable",
+		     strerror(err), a->durable);
 	return JNL_EXIT_ERROR;
 }
 
