@@ -15,7 +15,7 @@
  * none of them falls into the middle of a commit; the process then ends by
  * the signal, as one that had not caught it.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -314,10 +314,10 @@ static int open_journal(struct append *a)
 	ret = journal_open(&a->j, a->dir, &a->options);
 	a->options.error = NULL;
 	if (ret < 0)
-		return jnl_failed(a->dir, ret, error.message);
+		return jnl_failed(a->dir, ret, &error);
 	ret = journal_info(a->j, &info);
 	if (ret < 0)
-		return jnl_failed(a->dir, ret, "");
+		return jnl_failed(a->dir, ret, NULL);
 	a->record_max = info.record_max;
 	return JNL_EXIT_DONE;
 }

@@ -4,7 +4,7 @@
  * What is good is printed, also before damage: the message and status 1 come
  * when everything in front of it is out.
  */
-#include <config.h>
+#include "config.h"
 
 #include <string.h>
 
@@ -70,13 +70,12 @@ static int run(struct cat *c)
 
 	ret = journal_reader_open(&r, c->dir, c->from, &error);
 	if (ret < 0)
-		return jnl_failed(c->dir, ret, error.message);
+		return jnl_failed(c->dir, ret, &error);
 	while ((ret = journal_reader_next(r, &rec)) > 0 && !c->out.error)
 		print_record(c, &rec);
 	jnl_out_flush(&c->out);
 	if (ret < 0)
-		code = jnl_failed(c->dir, ret,
-				  journal_reader_error(r)->message);
+		code = jnl_failed(c->dir, ret, journal_reader_error(r));
 	journal_reader_close(r);
 	return code;
 }

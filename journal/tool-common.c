@@ -1,7 +1,7 @@
 /*
  * journal/tool-common.c - messages and arguments.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -50,9 +50,21 @@ int jnl_exit_code(int err)
 	}
 }
 
-int jnl_failed(const char *dir, int err, const char *message)
+void jnl_complain_file(const char *dir, const char *file, const char *message)
 {
-	jnl_complain(dir, "%s", message[0] ? message : journal_strerror(err));
+	/* The message may name it already. */
+	if (file[0] && strcmp(file, dir) && !strstr(message, file))
+		jnl_complain(dir, "%s: %s", file, message);
+	else
+		jnl_complain(dir, "%s", message);
+}
+
+int jnl_failed(const char *dir, int err, const struct journal_error *error)
+{
+	if (error && error->message[0])
+		jnl_complain_file(dir, error->file, error->message);
+	else
+		jnl_complain(dir, "%s", journal_strerror(err));
 	return jnl_exit_code(err);
 }
 

@@ -4,7 +4,7 @@
  * Beside a writer the frontier is the last watermark on disk: it may lag
  * behind what the writer has acknowledged.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -113,10 +113,10 @@ static int run(struct jnl_out *out, const char *dir, bool json)
 	options.error = &error;
 	ret = journal_open(&j, dir, &options);
 	if (ret < 0)
-		return jnl_failed(dir, ret, error.message);
+		return jnl_failed(dir, ret, &error);
 	ret = journal_info(j, &info);
 	if (ret < 0)
-		code = jnl_failed(dir, ret, "");
+		code = jnl_failed(dir, ret, NULL);
 	if (code == JNL_EXIT_DONE) {
 		writer = find_writer(dir, &info);
 		format_uuid(info.uuid, uuid);
@@ -124,7 +124,7 @@ static int run(struct jnl_out *out, const char *dir, bool json)
 	}
 	ret = journal_close(j);
 	if (ret < 0 && code == JNL_EXIT_DONE)
-		code = jnl_failed(dir, ret, "");
+		code = jnl_failed(dir, ret, NULL);
 	return code;
 }
 

@@ -1,7 +1,7 @@
 /*
  * journal/tool-output.c - standard output, as bytes, JSON and base64.
  */
-#include <config.h>
+#include "config.h"
 
 #include <errno.h>
 #include <poll.h>

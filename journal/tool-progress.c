@@ -1,7 +1,7 @@
 /*
  * journal/tool-progress.c - one line on the terminal that says how far it is.
  */
-#include <config.h>
+#include "config.h"
 
 #include <stdio.h>
 #include <sys/stat.h>

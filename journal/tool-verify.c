@@ -5,7 +5,7 @@
  * damage is said on standard error too.  The status is 1 for every finding
  * that means that acknowledged records cannot be read back.
  */
-#include <config.h>
+#include "config.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -107,8 +107,12 @@ static int run(struct jnl_out *out, const char *dir, bool json)
 	int ret;
 
 	ret = journal_verify(dir, &rep);
-	if (ret < 0)
-		return jnl_failed(dir, ret, rep.message);
+	if (ret < 0 && !rep.message[0])
+		return jnl_failed(dir, ret, NULL);
+	if (ret < 0) {
+		jnl_complain_file(dir, rep.file, rep.message);
+		return jnl_exit_code(ret);
+	}
 	if (json)
 		print_json(out, &rep);
 	else
@@ -116,8 +120,8 @@ static int run(struct jnl_out *out, const char *dir, bool json)
 	jnl_out_flush(out);
 	if (!damaged(&rep))
 		return JNL_EXIT_DONE;
-	jnl_complain(dir, "%s", rep.message[0] ? rep.message :
-		     finding_name(rep.finding));
+	jnl_complain_file(dir, rep.file, rep.message[0] ? rep.message :
+			  finding_name(rep.finding));
 	return JNL_EXIT_DAMAGE;
 }
 

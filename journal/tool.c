@@ -6,7 +6,7 @@
  * and receive what is printed; they are opened the wrong way round, so that
  * using one is still an error.
  */
-#include <config.h>
+#include "config.h"
 
 #include <fcntl.h>
 #include <signal.h>

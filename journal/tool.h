@@ -44,10 +44,16 @@ int jnl_usage_error(const char *command, const char *format, ...)
 int jnl_exit_code(int err);
 
 /*
- * Say that the library failed on dir with err; message is its own words, or
- * "" where it had none.  Returns the exit code.
+ * Say what is wrong with dir; file is the file concerned, "" for none or if it
+ * is dir itself.
  */
-int jnl_failed(const char *dir, int err, const char *message);
+void jnl_complain_file(const char *dir, const char *file, const char *message);
+
+/*
+ * Say that the library failed on dir with err; error is its own account,
+ * which may be empty or NULL.  Returns the exit code.
+ */
+int jnl_failed(const char *dir, int err, const struct journal_error *error);
 
 /*
  * getopt_long() with our messages.  Returns as it does, but for '?' and ':':
