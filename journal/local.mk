@@ -25,5 +25,13 @@ EXTRA_DIST += journal/libjournal.map
 pkgconfig_DATA = journal/libjournal.pc
 
 bin_PROGRAMS += journal-tool
-journal_tool_SOURCES = journal/tool.c
+journal_tool_SOURCES = \
+	journal/tool.c journal/tool.h \
+	journal/tool-append.c \
+	journal/tool-cat.c \
+	journal/tool-common.c \
+	journal/tool-info.c \
+	journal/tool-output.c \
+	journal/tool-progress.c \
+	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

@@ -1,0 +1,160 @@
+/*
+ * journal/tool-common.c - messages and arguments.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "journal/tool.h"
+
+void jnl_complain(const char *where, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "journal-tool: %s: ", where);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+int jnl_usage_error(const char *command, const char *format, ...)
+{
+	va_list args;
+
+	fputs("journal-tool: ", stderr);
+	if (command)
+		fprintf(stderr, "%s: ", command);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fprintf(stderr, ": try 'journal-tool %s%s--help'\n",
+		command ? command : "", command ? " " : "");
+	return JNL_EXIT_ERROR;
+}
+
+int jnl_exit_code(int err)
+{
+	switch (-err) {
+	case 0:
+		return JNL_EXIT_DONE;
+	case EBADMSG:
+	case ENODATA:
+	case EXDEV:
+		return JNL_EXIT_DAMAGE;
+	default:
+		return JNL_EXIT_ERROR;
+	}
+}
+
+void jnl_complain_file(const char *dir, const char *file, const char *message)
+{
+	/* The message may name it already. */
+	if (file[0] && strcmp(file, dir) && !strstr(message, file))
+		jnl_complain(dir, "%s: %s", file, message);
+	else
+		jnl_complain(dir, "%s", message);
+}
+
+int jnl_failed(const char *dir, int err, const struct journal_error *error)
+{
+	if (error && error->message[0])
+		jnl_complain_file(dir, error->file, error->message);
+	else
+		jnl_complain(dir, "%s", journal_strerror(err));
+	return jnl_exit_code(err);
+}
+
+int jnl_getopt(int argc, char **argv, const struct option *longopts)
+{
+	int opt;
+
+	opterr = 0;
+	opt = getopt_long(argc, argv, ":", longopts, NULL);
+	if (opt == ':') {
+		jnl_usage_error(argv[0], "option '%s' needs a value",
+				argv[optind - 1]);
+	} else if (opt == '?') {
+		const char *text = argv[optind - 1];
+
+		/* Inside "-xyz" optind does not move on: optopt knows. */
+		if (optopt > ' ' && optopt < 0x7f && strncmp(text, "--", 2))
+			jnl_usage_error(argv[0], "unknown option '-%c'",
+					optopt);
+		else if (strchr(text, '=') && optopt)
+			jnl_usage_error(argv[0], "option '%s' takes no value",
+					text);
+		else
+			jnl_usage_error(argv[0], "unknown option '%s'", text);
+	}
+	return opt;
+}
+
+const char *jnl_operand_dir(int argc, char **argv)
+{
+	if (optind == argc) {
+		jnl_usage_error(argv[0], "no directory given");
+		return NULL;
+	}
+	if (argc - optind > 1) {
+		jnl_usage_error(argv[0], "unexpected argument '%s'",
+				argv[optind + 1]);
+		return NULL;
+	}
+	return argv[optind];
+}
+
+/* The digits at *text; moves *text behind them. */
+static bool parse_digits(const char **text, uint64_t *ret_value)
+{
+	const char *p = *text;
+	uint64_t value = 0;
+
+	if (*p < '0' || *p > '9')
+		return false;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		unsigned int digit = *p - '0';
+
+		if (value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*text = p;
+	*ret_value = value;
+	return true;
+}
+
+bool jnl_parse_u64(const char *text, uint64_t *ret_value)
+{
+	uint64_t value;
+
+	if (!parse_digits(&text, &value) || *text)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+bool jnl_parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char units[] = "KMGT";
+	uint64_t value;
+
+	if (!parse_digits(&text, &value))
+		return false;
+	if (*text) {
+		const char *unit = strchr(units, *text);
+		unsigned int shift;
+
+		if (!unit || text[1])
+			return false;
+		shift = 10 * (unsigned int)(unit - units + 1);
+		if (value > UINT64_MAX >> shift)
+			return false;
+		value <<= shift;
+	}
+	*ret_bytes = value;
+	return true;
+}
