@@ -234,6 +234,7 @@ static const struct {
 	{ NULL, "barrier=none" },
 	{ "f2fs", "fsync_mode=nobarrier" },
 	{ "overlay", "volatile" },
+	{ "overlay", "fsync=volatile" },
 };
 
 /* These flush, and show an option above when they do not. */
