@@ -1,1 +1,11 @@
-# see tests/local.mk
+# The probe: facts and ranking against replayed machines and failing calls,
+# and journal-probe as its users run it.
+if HAVE_CHECK
+check_PROGRAMS += tests/test_probe
+TESTS += tests/test_probe
+tests_test_probe_SOURCES = tests/test_probe.c
+tests_test_probe_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_test_probe_LDADD = libcore.la $(CHECK_LIBS)
+endif
+dist_check_SCRIPTS += tests/cli-probe.sh
+TESTS += tests/cli-probe.sh
