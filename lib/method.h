@@ -15,7 +15,8 @@ enum jnl_need {
 	JNL_NEED_BARRIER	= 1 << 0,
 	/* What is flushed outlives the power (not tmpfs). */
 	JNL_NEED_STABLE		= 1 << 1,
-	/* O_DIRECT writes were tried and worked in this directory. */
+	/* O_DIRECT writes were tried and worked in this directory (or are
+	 * reported to, where a full file system leaves no room to try). */
 	JNL_NEED_DIRECT_IO	= 1 << 2,
 	/* fdatasync or fsync was tried and worked in this directory. */
 	JNL_NEED_FLUSH		= 1 << 3,

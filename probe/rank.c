@@ -187,6 +187,7 @@ static uint32_t block_size(const journal_probe *p, const struct jnl_method *m)
 static bool dsync_works(const journal_probe *p, const struct jnl_method *m)
 {
 	return (m->needs & JNL_NEED_DIRECT_IO) &&
+	       p->facts[JNL_FS_DIRECT_IO].state == JOURNAL_FACT_TRIED &&
 	       p->facts[JNL_KERNEL_RWF_DSYNC].state == JOURNAL_FACT_TRIED &&
 	       p->facts[JNL_KERNEL_RWF_DSYNC].value == 1;
 }
@@ -235,6 +236,11 @@ static char *why_usable(journal_probe *p, const struct jnl_method *m,
 	if (direct && dsync_works(p, m))
 		reason = jnl_probe_format(p, "O_DIRECT and RWF_DSYNC were "
 					  "tried here and work");
+	else if (direct && p->facts[JNL_FS_DIRECT_IO].state ==
+			   JOURNAL_FACT_REPORTED)
+		reason = jnl_probe_format(p, "O_DIRECT is reported to work, "
+					  "%s was tried here and works; there "
+					  "was no room to try more", flush);
 	else if (direct)
 		reason = jnl_probe_format(p, "O_DIRECT and %s were tried here "
 					  "and work, RWF_DSYNC does not (%s)",

@@ -10,6 +10,11 @@
  *   kernel.rwf_dsync  pwritev2(RWF_DSYNC) on the direct file, else on the
  *                     buffered one
  *
+ * On a full file system there is nothing to write into, and a journal whose
+ * segments are made has to open there all the same: the flush is then tried on
+ * an empty file, direct I/O is taken from statx(2) as reported if it opens,
+ * and RWF_DSYNC stays unknown, so that it is not used.
+ *
  * An error that means "not supported" is an answer (tried, no).  Any other one
  * leaves the fact unknown.  If it was the storage that failed, what was tried
  * before no longer counts: fs.flush becomes unknown with that error, so that
@@ -52,6 +57,11 @@ static bool unsupported(int err)
 static bool forbidden(int err)
 {
 	return err == -EPERM || err == -EACCES;
+}
+
+static bool no_room(int err)
+{
+	return err == -ENOSPC || err == -EDQUOT;
 }
 
 static int open_unnamed(journal_probe *p, struct scratch *s)
@@ -146,7 +156,7 @@ static int try_flush(journal_probe *p, struct scratch *s)
 	int ret;
 
 	ret = jnl_write_full(p->sys, s->fd, s->buf, FLUSH_BYTES, 0, 0, 1);
-	if (ret < 0) {
+	if (ret < 0 && !no_room(ret)) {
 		jnl_fact_unknown(p, JNL_FS_FLUSH, ret, "pwritev2(2)");
 		return ret;
 	}
@@ -192,6 +202,12 @@ static int try_direct(journal_probe *p, struct scratch *s)
 	}
 	if (unsupported(ret)) {
 		jnl_fact_refused(p, JNL_FS_DIRECT_IO, ret, source);
+		return 0;
+	}
+	if (no_room(ret) && jnl_fact_known(p, JNL_FS_DIRECT_IO_ALIGNMENT) &&
+	    p->facts[JNL_FS_DIRECT_IO_ALIGNMENT].value) {
+		jnl_fact_number(p, JNL_FS_DIRECT_IO, JOURNAL_FACT_REPORTED, 1,
+				"statx(2)");
 		return 0;
 	}
 	if (ret == 0) {
@@ -246,7 +262,7 @@ static void run(journal_probe *p, struct scratch *s)
 			continue;
 		}
 		ret = tries[i](p, s);
-		if (ret == 0 || forbidden(ret))
+		if (ret == 0 || forbidden(ret) || no_room(ret))
 			continue;
 		failed = ret;
 		if (facts[i] == JNL_FS_FLUSH)

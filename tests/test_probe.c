@@ -40,6 +40,7 @@ struct fake {
 
 static char root[64];		/* below it the machine's files */
 static char dir[96];		/* the probed directory */
+static const char *called;	/* what the probe is told it is called */
 static int dirfd_;
 static struct fake fake;
 
@@ -228,6 +229,7 @@ static void setup(void)
 	ck_assert_int_ge(dirfd_, 0);
 	put_machine();
 
+	called = "/j";
 	memset(&fake, 0, sizeof(fake));
 	fake.sys = *jnl_sys_linux();
 	fake.sys.openat = fake_openat;
@@ -260,7 +262,7 @@ static journal_probe *probe(void)
 {
 	journal_probe *p = NULL;
 
-	ck_assert_int_eq(jnl_probe_dir_at(&p, &fake.sys, dirfd_, "/j", root),
+	ck_assert_int_eq(jnl_probe_dir_at(&p, &fake.sys, dirfd_, called, root),
 			 0);
 	ck_assert_int_eq(fake.opened, fake.closed);
 	return p;
@@ -484,6 +486,57 @@ START_TEST(a_sandbox_that_forbids_rwf_dsync_costs_rwf_dsync_only)
 }
 END_TEST
 
+START_TEST(direct_io_that_is_not_known_refuses_direct_only)
+{
+	journal_probe *p;
+
+	fake.err_direct_open = -EPERM;
+	p = probe();
+	assert_unknown(p, "fs.direct_io", -EPERM);
+	assert_refused(p, 0, "fs.direct_io");
+	ck_assert_str_eq(choose(p).method->name, "buffered");
+	journal_probe_close(p);
+}
+END_TEST
+
+START_TEST(a_full_file_system_gets_what_is_reported)
+{
+	static const int errs[] = { -ENOSPC, -EDQUOT };
+	journal_probe *p;
+
+	fake.err_write = errs[_i];
+	p = probe();
+	assert_text(p, "fs.flush", "fdatasync");
+	assert_number(p, "fs.direct_io", 1);
+	ck_assert_int_eq(fact(p, "fs.direct_io").state, JOURNAL_FACT_REPORTED);
+	assert_unknown(p, "kernel.rwf_dsync", errs[_i]);
+	ck_assert(choose(p).way.direct && !choose(p).way.dsync);
+	ck_assert_str_eq(method(p, 0).barrier, "fdatasync");
+	ck_assert_ptr_nonnull(strstr(method(p, 0).reason, "reported"));
+	journal_probe_close(p);
+	/* Nobody reports, nothing can be tried: not known. */
+	fake.dio_align = 0;
+	p = probe();
+	assert_unknown(p, "fs.direct_io", errs[_i]);
+	assert_refused(p, 0, "fs.direct_io");
+	ck_assert_str_eq(choose(p).method->name, "buffered");
+	journal_probe_close(p);
+}
+END_TEST
+
+START_TEST(rwf_dsync_on_another_file_says_nothing_about_direct_io)
+{
+	journal_probe *p;
+
+	/* Room was freed between the tries. */
+	fake.err_direct_write = -ENOSPC;
+	p = probe();
+	assert_number(p, "kernel.rwf_dsync", 1);
+	ck_assert(choose(p).way.direct && !choose(p).way.dsync);
+	journal_probe_close(p);
+}
+END_TEST
+
 START_TEST(a_directory_that_cannot_be_written_to_leaves_tries_unknown)
 {
 	static const int errs[] = { -EROFS, -EACCES, -ENOSPC };
@@ -570,6 +623,9 @@ static const struct {
 	{ "overlay", "rw", "rw,lowerdir=/a,volatile", 0 },
 	{ "overlay", "rw", "rw,lowerdir=/a,fsync=volatile", 0 },
 	{ "xfs", "rw,nobarrier", "rw", 0 },
+	/* Means something else, or nothing, elsewhere. */
+	{ "xfs", "rw", "rw,volatile", 1 },
+	{ "ext4", "rw", "rw,fsync_mode=nobarrier", 1 },
 	/* Not these options, only like them. */
 	{ "ext4", "rw", "rw,nobarriers", 1 },
 	{ "ext4", "rw", "rw,xnobarrier", 1 },
@@ -933,6 +989,24 @@ START_TEST(btrfs_without_an_id_is_found_by_the_longest_mount_point)
 }
 END_TEST
 
+START_TEST(a_mount_point_ends_at_a_slash)
+{
+	journal_probe *p;
+
+	called = "/jx/d";
+	fake.mnt_id = 0;
+	fake.dev = makedev(0, 99);
+	fake.magic = 0x9123683e;
+	put("/proc/self/mountinfo",
+	    "20 1 0:40 / / rw - btrfs /dev/sda1 rw,nobarrier\n"
+	    "21 1 0:41 / /j rw - btrfs /dev/sda2 rw\n");
+	p = probe();
+	assert_text(p, "fs.mount_point", "/");
+	assert_refused(p, 0, "fs.barrier");
+	journal_probe_close(p);
+}
+END_TEST
+
 START_TEST(a_line_that_fstatfs_contradicts_is_forgotten)
 {
 	journal_probe *p;
@@ -1133,6 +1207,9 @@ int main(void)
 	tcase_add_loop_test(t, an_io_error_in_any_try_refuses_all, 0, 3);
 	tcase_add_test(t, no_flush_at_all_refuses_all);
 	tcase_add_test(t, a_sandbox_that_forbids_rwf_dsync_costs_rwf_dsync_only);
+	tcase_add_test(t, direct_io_that_is_not_known_refuses_direct_only);
+	tcase_add_loop_test(t, a_full_file_system_gets_what_is_reported, 0, 2);
+	tcase_add_test(t, rwf_dsync_on_another_file_says_nothing_about_direct_io);
 	tcase_add_loop_test(t, a_directory_that_cannot_be_written_to_leaves_tries_unknown, 0, 3);
 	tcase_add_loop_test(t, without_o_tmpfile_a_named_file_is_unlinked_at_once, 0, 3);
 	tcase_add_test(t, a_named_file_refused_o_direct_is_unlinked_too);
@@ -1157,6 +1234,7 @@ int main(void)
 	tcase_add_test(t, an_id_on_another_device_is_somebody_elses);
 	tcase_add_test(t, without_an_id_the_device_number_finds_the_mount);
 	tcase_add_test(t, btrfs_without_an_id_is_found_by_the_longest_mount_point);
+	tcase_add_test(t, a_mount_point_ends_at_a_slash);
 	tcase_add_test(t, a_line_that_fstatfs_contradicts_is_forgotten);
 	tcase_add_test(t, btrfs_is_on_no_single_device_and_asks_for_nocow);
 	tcase_add_test(t, garbage_in_mountinfo_is_skipped);
