@@ -12,8 +12,8 @@
  *
  * On a full file system there is nothing to write into, and a journal whose
  * segments are made has to open there all the same: the flush is then tried on
- * an empty file, direct I/O is taken from statx(2) as reported if it opens,
- * and RWF_DSYNC stays unknown, so that it is not used.
+ * an empty file, direct I/O is what statx(2) reports, and RWF_DSYNC stays
+ * unknown, so that it is not used.
  *
  * An error that means "not supported" is an answer (tried, no).  Any other one
  * leaves the fact unknown.  If it was the storage that failed, what was tried
@@ -204,8 +204,8 @@ static int try_direct(journal_probe *p, struct scratch *s)
 		jnl_fact_refused(p, JNL_FS_DIRECT_IO, ret, source);
 		return 0;
 	}
-	if (no_room(ret) && jnl_fact_known(p, JNL_FS_DIRECT_IO_ALIGNMENT) &&
-	    p->facts[JNL_FS_DIRECT_IO_ALIGNMENT].value) {
+	/* An alignment of 0, reported or not known, is no promise. */
+	if (no_room(ret) && p->facts[JNL_FS_DIRECT_IO_ALIGNMENT].value) {
 		jnl_fact_number(p, JNL_FS_DIRECT_IO, JOURNAL_FACT_REPORTED, 1,
 				"statx(2)");
 		return 0;

@@ -1007,6 +1007,22 @@ START_TEST(a_mount_point_ends_at_a_slash)
 }
 END_TEST
 
+START_TEST(of_two_mounts_on_one_point_the_later_one_counts)
+{
+	journal_probe *p;
+
+	fake.mnt_id = 0;
+	fake.dev = makedev(0, 99);
+	fake.magic = 0x9123683e;
+	put("/proc/self/mountinfo",
+	    "20 1 0:40 / /j rw - btrfs /dev/sda1 rw\n"
+	    "21 1 0:41 / /j rw - btrfs /dev/sda2 rw,nobarrier\n");
+	p = probe();
+	assert_refused(p, 0, "fs.barrier");
+	journal_probe_close(p);
+}
+END_TEST
+
 START_TEST(a_line_that_fstatfs_contradicts_is_forgotten)
 {
 	journal_probe *p;
@@ -1235,6 +1251,7 @@ int main(void)
 	tcase_add_test(t, without_an_id_the_device_number_finds_the_mount);
 	tcase_add_test(t, btrfs_without_an_id_is_found_by_the_longest_mount_point);
 	tcase_add_test(t, a_mount_point_ends_at_a_slash);
+	tcase_add_test(t, of_two_mounts_on_one_point_the_later_one_counts);
 	tcase_add_test(t, a_line_that_fstatfs_contradicts_is_forgotten);
 	tcase_add_test(t, btrfs_is_on_no_single_device_and_asks_for_nocow);
 	tcase_add_test(t, garbage_in_mountinfo_is_skipped);
