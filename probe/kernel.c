@@ -23,7 +23,7 @@ void jnl_prober_kernel(journal_probe *p)
 			      line, file);
 		free(line);
 	} else if (!*p->sysroot && uname(&un) == 0) {
-		/* Without /proc the kernel itself still tells. */
+		/* UNTESTED: without /proc the kernel itself still tells. */
 		jnl_fact_text(p, JNL_KERNEL_RELEASE, JOURNAL_FACT_REPORTED,
 			      un.release, "uname(2)");
 	} else {

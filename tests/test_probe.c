@@ -346,6 +346,7 @@ START_TEST(a_sound_machine_gets_direct_with_rwf_dsync)
 	journal_probe *p = probe();
 	struct jnl_choice c = choose(p);
 
+	assert_text(p, "kernel.release", "5.10.0-test");
 	ck_assert_str_eq(c.method->name, "direct");
 	ck_assert(c.way.direct && c.way.dsync);
 	ck_assert_int_eq(c.way.flush, JNL_FLUSH_FDATASYNC);
@@ -695,6 +696,8 @@ START_TEST(tmpfs_is_refused_unless_volatile_is_allowed)
 	p = probe();
 	assert_text(p, "fs.type", "tmpfs");
 	assert_number(p, "fs.stable", 0);
+	assert_unknown(p, "fs.barrier", 0);
+	ck_assert_str_eq(fact(p, "fs.barrier").source, "");
 	assert_refused(p, 0, "fs.stable");
 	assert_refused(p, 1, "fs.stable");
 	assert_no_choice(p, false);
@@ -953,6 +956,24 @@ START_TEST(an_id_on_another_device_is_somebody_elses)
 	p = probe();
 	assert_text(p, "fs.mount_point", "/elsewhere");
 	assert_refused(p, 0, "fs.barrier");
+	journal_probe_close(p);
+}
+END_TEST
+
+START_TEST(without_statx_fdinfo_tells_the_id)
+{
+	char file[64];
+	journal_probe *p;
+
+	fake.mnt_id = 0;
+	snprintf(file, sizeof(file), "/proc/self/fdinfo/%d", dirfd_);
+	put(file, "pos:\t0\nflags:\t0100000\nmnt_id:\t20\nino:\t2\n");
+	put("/proc/self/mountinfo",
+	    "19 1 8:1 / /first rw - ext4 /dev/sda1 rw\n"
+	    "20 1 8:1 / /second rw - ext4 /dev/sda1 rw\n"
+	    "22 1 8:1 / /third rw - ext4 /dev/sda1 rw\n");
+	p = probe();
+	assert_text(p, "fs.mount_point", "/second");
 	journal_probe_close(p);
 }
 END_TEST
@@ -1248,6 +1269,7 @@ int main(void)
 	tcase_add_test(t, mount_options_are_both_lists_in_one);
 	tcase_add_test(t, the_mount_is_found_by_its_id);
 	tcase_add_test(t, an_id_on_another_device_is_somebody_elses);
+	tcase_add_test(t, without_statx_fdinfo_tells_the_id);
 	tcase_add_test(t, without_an_id_the_device_number_finds_the_mount);
 	tcase_add_test(t, btrfs_without_an_id_is_found_by_the_longest_mount_point);
 	tcase_add_test(t, a_mount_point_ends_at_a_slash);
