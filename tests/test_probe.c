@@ -38,8 +38,8 @@ struct fake {
 	int fdatasyncs, fsyncs;
 };
 
-static char root[64];		/* below it the machine's files */
-static char dir[96];		/* the probed directory */
+static char root[256];		/* below it the machine's files */
+static char dir[272];		/* the probed directory */
 static const char *called;	/* what the probe is told it is called */
 static int dirfd_;
 static struct fake fake;
@@ -155,7 +155,7 @@ static int fake_fstatfs(struct jnl_sys *sys, int fd, struct statfs *ret_fs)
 /* Write a file of the machine; its folders are made.  len SIZE_MAX: a string. */
 static void put_bytes(const char *path, const char *bytes, size_t len)
 {
-	char full[512], *s;
+	char full[640], *s;
 	FILE *f;
 
 	snprintf(full, sizeof(full), "%s%s", root, path);
@@ -180,7 +180,7 @@ static void put(const char *path, const char *text)
 
 static void put_link(const char *path, const char *to)
 {
-	char full[512];
+	char full[640];
 
 	snprintf(full, sizeof(full), "%s%s", root, path);
 	put(path, "");
@@ -190,7 +190,7 @@ static void put_link(const char *path, const char *to)
 
 static void drop(const char *path)
 {
-	char full[512];
+	char full[640];
 
 	snprintf(full, sizeof(full), "%s%s", root, path);
 	ck_assert_int_eq(unlink(full), 0);
@@ -221,7 +221,7 @@ static void setup(void)
 {
 	const char *tmp = getenv("TMPDIR");
 
-	snprintf(root, sizeof(root), "%.40s/probe-XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(root, sizeof(root), "%.200s/probe-XXXXXX", tmp ? tmp : "/tmp");
 	ck_assert_ptr_nonnull(mkdtemp(root));
 	snprintf(dir, sizeof(dir), "%s/dir", root);
 	ck_assert_int_eq(mkdir(dir, 0755), 0);
@@ -251,7 +251,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
+	char command[272];
 
 	close(dirfd_);
 	snprintf(command, sizeof(command), "rm -rf '%s'", root);
@@ -586,7 +586,7 @@ END_TEST
 
 START_TEST(a_name_that_is_taken_is_left_alone)
 {
-	char name[160];
+	char name[320];
 	struct stat st;
 	journal_probe *p;
 
@@ -733,7 +733,7 @@ START_TEST(no_proc_and_no_sys_leave_everything_unknown_but_the_tries)
 		"device.rotational",
 	};
 	journal_probe *p = NULL;
-	char nowhere[96];
+	char nowhere[272];
 	size_t i;
 
 	snprintf(nowhere, sizeof(nowhere), "%s/nowhere", root);
