@@ -52,8 +52,13 @@ int jnl_exit_code(int err)
 
 void jnl_complain_file(const char *dir, const char *file, const char *message)
 {
-	/* The message may name it already. */
-	if (file[0] && strcmp(file, dir) && !strstr(message, file))
+	size_t n = strlen(dir);
+
+	/* The message may name either already. */
+	if (n && !strncmp(message, dir, n) &&
+	    (message[n] == ':' || message[n] == '/'))
+		fprintf(stderr, "journal-tool: %s\n", message);
+	else if (file[0] && strcmp(file, dir) && !strstr(message, file))
 		jnl_complain(dir, "%s: %s", file, message);
 	else
 		jnl_complain(dir, "%s", message);

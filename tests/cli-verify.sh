@@ -23,10 +23,10 @@ unchanged j
 for file in j/*.seg; do
 	"$forge" batches "$file" | sed "s|^|$file |"
 done >batches
-newest=$(newest_segment j)
 # The last one is the watermark that closing wrote; what it calls durable is
 # everything before it.
 closing=$(tail -n 1 batches)
+newest=${closing%% *}
 closing_offset=$(echo "$closing" | cut -d ' ' -f 2)
 
 begin "closing leaves a watermark that covers everything"

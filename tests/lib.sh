@@ -150,11 +150,6 @@ segment() {
 	printf '%s/%016x.seg' "$1" "$2"
 }
 
-newest_segment() {
-	for seg_ in "$1"/*.seg; do :; done
-	echo "$seg_"
-}
-
 # wait_for N COMMAND...: until it holds, for at most N tenths of a second.
 wait_for() {
 	left=$1
