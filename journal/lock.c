@@ -22,8 +22,21 @@
 
 static int open_lock(struct jnl_sys *sys, int dirfd, int flags)
 {
-	return sys->openat(sys, dirfd, LOCK_NAME,
-			   flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	struct stat st;
+	int fd, ret;
+
+	fd = sys->openat(sys, dirfd, LOCK_NAME,
+			 flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+	if (fd < 0)
+		return fd;
+	ret = sys->fstat(sys, fd, &st);
+	if (!ret && !S_ISREG(st.st_mode))
+		ret = -EINVAL;
+	if (ret < 0) {
+		(void)sys->close(sys, fd);
+		return ret;
+	}
+	return fd;
 }
 
 static int set_lock(struct jnl_sys *sys, int fd, short type)

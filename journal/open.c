@@ -97,18 +97,44 @@ static uint64_t record_limit(const struct jnl_segment_header *g)
 	return room < (1u << 30) ? room : 1u << 30;
 }
 
+static int check_record_max(const struct journal_options *o,
+			    const struct jnl_segment_header *g)
+{
+	uint64_t limit = record_limit(g);
+
+	if (o->record_max <= limit)
+		return 0;
+	return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
+			 "record_max: at most %llu with segments of %llu bytes",
+			 (unsigned long long)limit,
+			 (unsigned long long)g->segment_size);
+}
+
+/*
+ * What is certain about a record_max before anything is made: a refused
+ * option leaves no trace.
+ */
+static int check_fresh(const struct journal_options *o)
+{
+	struct jnl_segment_header g = {
+		.block_size = JNL_BLOCK_MIN,
+		.segment_size = o->segment_size ? o->segment_size :
+						  SEGMENT_DEFAULT,
+	};
+
+	return check_record_max(o, &g);
+}
+
 static int init_engine(struct jnl_engine *e, const struct journal_options *o,
 		       const struct jnl_dir *dir)
 {
 	struct jnl_engine_config cfg = { 0 };
 	uint64_t limit = record_limit(&dir->geometry);
+	int ret;
 
-	if (o->record_max > limit)
-		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
-				 "record_max: at most %llu with segments of "
-				 "%llu bytes", (unsigned long long)limit,
-				 (unsigned long long)
-				 dir->geometry.segment_size);
+	ret = check_record_max(o, &dir->geometry);
+	if (ret < 0)
+		return ret;
 	cfg.segment_size = dir->geometry.segment_size;
 	cfg.block_size = dir->geometry.block_size;
 	cfg.record_max = o->record_max ? o->record_max : RECORD_DEFAULT;
@@ -281,6 +307,9 @@ static int get_dir(struct opening *op)
 
 	dir->fd = open_dir(op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
+		ret = check_fresh(op->o);
+		if (ret < 0)
+			return ret;
 		ret = op->sys->mkdir(op->sys, op->path, DIR_MODE);
 		if (ret < 0 && ret != -EEXIST)
 			return fail(op, ret, "cannot make the directory");
@@ -313,7 +342,7 @@ static int judge_names(struct opening *op)
 				 "choose a directory of its own", op->path);
 	if (op->fresh && !create)
 		return dir_error(op->o->error, -ENOENT, op->path);
-	return 0;
+	return op->fresh ? check_fresh(op->o) : 0;
 }
 
 static int get_lock(struct opening *op)
@@ -649,11 +678,15 @@ void jnl_journal_free(journal *j)
 	/* Last: until here nobody else may write. */
 	if (j->lock_fd >= 0)
 		(void)sys->close(sys, j->lock_fd);
+	/* In a child of fork the copy of the helper's sleep never ends, and
+	 * destroying what it sleeps on would wait for it. */
+	if (j->alive && j->alive[0]) {
+		pthread_cond_destroy(&j->progress);
+		pthread_cond_destroy(&j->wake);
+		pthread_mutex_destroy(&j->lock);
+	}
 	if (j->alive)
 		(void)munmap(j->alive, 1);
-	pthread_cond_destroy(&j->progress);
-	pthread_cond_destroy(&j->wake);
-	pthread_mutex_destroy(&j->lock);
 	free(j);
 }
 

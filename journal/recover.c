@@ -405,11 +405,9 @@ static int recover(struct recovery *r)
 	ret = find_watermark(r);
 	if (ret < 0)
 		return ret;
+	/* No batch, and the journal does not begin here: why does the run? */
 	if (!ret && rec->oldest)
-		return damaged(r, -EBADMSG, JOURNAL_LOST,
-			       rec->oldest * rec->geometry.segment_size,
-			       rec->oldest, "no batch is left, and the "
-			       "journal does not begin with this segment");
+		return why_not(r, rec->oldest - 1);
 	if (ret) {
 		ret = walk(r);
 		if (ret < 0)

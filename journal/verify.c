@@ -104,10 +104,14 @@ static int walk(struct jnl_view *view, const struct jnl_recovery *rec,
 			return bad_batch(view, rec, rep, place, ret);
 		rep->batches++;
 		for (uint32_t off = 0, len; h.count && off < h.body_len;) {
+			uint64_t lsn = place + JNL_BATCH_HEADER + off;
 			const uint8_t *data;
 
 			(void)jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
 					      &off, &data, &len);
+			/* Given back, in the segment of the trim. */
+			if (lsn < rec->first)
+				continue;
 			rep->records++;
 			rep->payload += len;
 		}

@@ -1,0 +1,405 @@
+/*
+ * The commit engine, driven by hand.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "journal/engine.h"
+#include "journal/format.h"
+#include "tests/lib/suite.h"
+
+#define SEED 42u
+#define BLOCK 4096u
+#define SEGMENT 65536u
+
+static struct jnl_engine e;
+
+static void start(bool dsync, uint32_t depth, uint64_t segments)
+{
+	struct jnl_engine_config cfg = {
+		.segment_size = SEGMENT, .block_size = BLOCK,
+		.record_max = 3 * BLOCK, .queue_depth = depth, .seed = SEED,
+		.dsync = dsync,
+	};
+
+	ck_assert_int_eq(jnl_engine_init(&e, &cfg), 0);
+	/* Behind an open batch in the first block. */
+	jnl_engine_start(&e, 2 * BLOCK, 77, 0, segments, UINT64_MAX);
+}
+
+static int add(size_t len, uint64_t *lsn)
+{
+	static char payload[4 * BLOCK];
+	struct iovec iov = { .iov_base = payload, .iov_len = len };
+
+	return jnl_engine_append(&e, &iov, 1, len, lsn);
+}
+
+static struct jnl_action next(enum jnl_action_kind kind)
+{
+	struct jnl_action act;
+
+	jnl_engine_next(&e, &act);
+	ck_assert_int_eq(act.kind, kind);
+	return act;
+}
+
+static struct jnl_batch_header header_of(const struct jnl_action *act)
+{
+	struct jnl_batch_header h;
+
+	ck_assert(jnl_batch_decode(act->batch->image, SEED, &h));
+	ck_assert(jnl_batch_sane(&h, BLOCK, SEGMENT));
+	ck_assert(jnl_batch_body_good(act->batch->image, &h, BLOCK, SEED));
+	return h;
+}
+
+START_TEST(records_gather_until_somebody_wants_them)
+{
+	struct jnl_batch_header h;
+	struct jnl_action act;
+	uint64_t a, b;
+
+	start(true, 2, 1);
+	ck_assert_int_eq(add(5, &a), 0);
+	ck_assert_int_eq(add(0, &b), 0);
+	ck_assert_uint_eq(a, 2 * BLOCK + 64);
+	ck_assert_uint_eq(b, a + 16);
+	next(JNL_ACT_NONE);
+	jnl_engine_want(&e, a + 1);
+	act = next(JNL_ACT_WRITE);
+	h = header_of(&act);
+	ck_assert_uint_eq(h.lsn, 2 * BLOCK);
+	ck_assert_uint_eq(h.prev_sum, 77);
+	ck_assert_uint_eq(h.durable, 2 * BLOCK);
+	ck_assert_uint_eq(h.count, 2);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert_uint_eq(e.frontier, 3 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(the_frontier_moves_in_lsn_order)
+{
+	struct jnl_action one, two;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	one = next(JNL_ACT_WRITE);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	two = next(JNL_ACT_WRITE);
+	/* sealed before the first was durable: it carries the old watermark */
+	ck_assert_uint_eq(header_of(&two).durable, 2 * BLOCK);
+	ck_assert_uint_eq(header_of(&two).prev_sum, header_of(&one).header_sum);
+	jnl_engine_done(&e, &two, 0);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	jnl_engine_done(&e, &one, 0);
+	ck_assert_uint_eq(e.frontier, 4 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(queue_depth_bounds_what_is_above_the_frontier)
+{
+	struct jnl_action one, two;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+		if (i == 0)
+			one = next(JNL_ACT_WRITE);
+		if (i == 1)
+			two = next(JNL_ACT_WRITE);
+	}
+	next(JNL_ACT_NONE);
+	/* complete, and still above the frontier */
+	jnl_engine_done(&e, &two, 0);
+	next(JNL_ACT_NONE);
+	jnl_engine_done(&e, &one, 0);
+	next(JNL_ACT_WRITE);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(an_append_is_told_when_every_image_is_in_use)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 1, 2);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), -EAGAIN);
+	/* the full batch was closed, and is handed out though nobody waits */
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_flush_covers_only_writes_complete_before_it)
+{
+	struct jnl_action one, two, flush;
+	uint64_t lsn;
+
+	start(false, 2, 1);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	one = next(JNL_ACT_WRITE);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	two = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &one, 0);
+	flush = next(JNL_ACT_FLUSH);
+	jnl_engine_done(&e, &two, 0);
+	/* never two flushes at a time */
+	next(JNL_ACT_NONE);
+	jnl_engine_done(&e, &flush, 0);
+	ck_assert_uint_eq(e.frontier, 3 * BLOCK);
+	flush = next(JNL_ACT_FLUSH);
+	jnl_engine_done(&e, &flush, 0);
+	ck_assert_uint_eq(e.frontier, 4 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_batch_that_does_not_fit_is_preceded_by_a_skip_batch)
+{
+	struct jnl_action act[8];
+	struct jnl_batch_header h;
+	uint64_t lsn, prev = 77;
+	int n = 0;
+
+	start(true, 8, 2);
+	/* 2 blocks are used; 3 x 4 blocks leave 2, and 4 do not fit */
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+	}
+	ck_assert_uint_eq(lsn, SEGMENT + BLOCK + 64);
+	for (n = 0; n < 5; n++) {
+		act[n] = next(JNL_ACT_WRITE);
+		h = header_of(&act[n]);
+		ck_assert_uint_eq(h.prev_sum, prev);
+		prev = h.header_sum;
+	}
+	next(JNL_ACT_NONE);
+	h = header_of(&act[3]);
+	ck_assert_uint_eq(h.flags, JNL_BATCH_SKIP);
+	ck_assert_uint_eq(h.lsn, 14 * BLOCK);
+	ck_assert_uint_eq(act[4].segment, 1);
+	ck_assert_uint_eq(act[4].offset, BLOCK);
+	/* the frontier goes through the skip batch, and not around it */
+	for (n = 0; n < 5; n++) {
+		if (n != 3)
+			jnl_engine_done(&e, &act[n], 0);
+	}
+	ck_assert_uint_eq(e.frontier, 14 * BLOCK);
+	jnl_engine_done(&e, &act[3], 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT + 5 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_batch_may_end_exactly_where_its_segment_ends)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 4, 2);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+		act = next(JNL_ACT_WRITE);
+		jnl_engine_done(&e, &act, 0);
+	}
+	ck_assert_int_eq(add(2 * BLOCK - 64 - 8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT);
+	ck_assert_int_eq(add(1, &lsn), 0);
+	ck_assert_uint_eq(lsn, SEGMENT + BLOCK + 64);
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	ck_assert_uint_eq(header_of(&act).flags, 0);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(an_append_takes_no_lsn_in_a_segment_that_is_not_there)
+{
+	struct jnl_action act;
+	uint64_t lsn, again;
+
+	start(true, 8, 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	ck_assert_int_eq(add(3 * BLOCK, &again), -EBUSY);
+	/* asked for at once, though a quarter is not reached in the next one */
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), 1);
+	/* a small one still fits, and goes where the large one did not */
+	ck_assert_int_eq(add(8, &again), 0);
+	ck_assert_uint_eq(again, 14 * BLOCK + 64);
+	jnl_engine_want(&e, UINT64_MAX);
+	for (int i = 0; i < 4; i++) {
+		act = next(JNL_ACT_WRITE);
+		jnl_engine_done(&e, &act, 0);
+	}
+	jnl_engine_segment_ready(&e, 1);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	ck_assert_uint_eq(lsn, SEGMENT + BLOCK + 64);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(no_batch_passes_ready_end)
+{
+	uint64_t lsn;
+
+	start(true, 8, 1);
+	e.ready_end = 4 * BLOCK;
+	ck_assert_int_eq(add(BLOCK, &lsn), 0);		/* 2 blocks: fits */
+	ck_assert_int_eq(add(BLOCK, &lsn), -EBUSY);	/* 1 more: does not */
+	jnl_engine_want(&e, UINT64_MAX);
+	next(JNL_ACT_WRITE);
+	ck_assert_int_eq(add(8, &lsn), -EBUSY);
+	jnl_engine_ready_end(&e, 5 * BLOCK);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	ck_assert_uint_eq(lsn, 4 * BLOCK + 64);
+	ck_assert_int_eq(add(BLOCK, &lsn), -EBUSY);
+	jnl_engine_ready_end(&e, UINT64_MAX);
+	ck_assert_int_eq(add(BLOCK, &lsn), 0);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_watermark_is_written_once_and_only_when_idle)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	/* after the open batch there is one to write */
+	ck_assert(jnl_engine_mark(&e));
+	act = next(JNL_ACT_WRITE);
+	ck_assert_uint_eq(header_of(&act).flags, JNL_BATCH_MARK);
+	ck_assert_uint_eq(header_of(&act).durable, 2 * BLOCK);
+	ck_assert(!jnl_engine_mark(&e));
+	jnl_engine_done(&e, &act, 0);
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_int_eq(add(8, &lsn), 0);
+	ck_assert(!jnl_engine_mark(&e));
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	ck_assert(!jnl_engine_mark(&e));
+	jnl_engine_done(&e, &act, 0);
+	ck_assert(jnl_engine_mark(&e));
+	act = next(JNL_ACT_WRITE);
+	ck_assert_uint_eq(header_of(&act).durable, 4 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_failed_write_ends_it_with_the_first_error)
+{
+	struct jnl_action one, two;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	one = next(JNL_ACT_WRITE);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	two = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &two, -EIO);
+	/* the one before it completes: nothing moves any more */
+	jnl_engine_done(&e, &one, 0);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	jnl_engine_fail(&e, -ENOSPC);
+	ck_assert_int_eq(add(8, &lsn), -EIO);
+	next(JNL_ACT_NONE);
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_failed_flush_is_never_asked_again)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(false, 2, 1);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	act = next(JNL_ACT_FLUSH);
+	jnl_engine_done(&e, &act, -EIO);
+	next(JNL_ACT_NONE);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	ck_assert_int_eq(e.error, -EIO);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_record_over_record_max_changes_nothing)
+{
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	ck_assert_int_eq(add(3 * BLOCK + 1, &lsn), -EMSGSIZE);
+	ck_assert_uint_eq(jnl_engine_end(&e), 2 * BLOCK);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_spare_is_wanted_once_a_quarter_is_used)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
+	ck_assert_int_eq(add(BLOCK, &lsn), 0);
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), 1);
+	jnl_engine_segment_ready(&e, 1);
+	/* one ahead, not two */
+	while (lsn < 14 * BLOCK) {
+		jnl_engine_want(&e, lsn + 1);
+		act = next(JNL_ACT_WRITE);
+		jnl_engine_done(&e, &act, 0);
+		ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
+		ck_assert_int_eq(add(BLOCK, &lsn), 0);
+	}
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+RUN_SUITE("engine", 20,
+	  records_gather_until_somebody_wants_them,
+	  the_frontier_moves_in_lsn_order,
+	  queue_depth_bounds_what_is_above_the_frontier,
+	  an_append_is_told_when_every_image_is_in_use,
+	  a_flush_covers_only_writes_complete_before_it,
+	  a_batch_that_does_not_fit_is_preceded_by_a_skip_batch,
+	  a_batch_may_end_exactly_where_its_segment_ends,
+	  an_append_takes_no_lsn_in_a_segment_that_is_not_there,
+	  no_batch_passes_ready_end,
+	  a_watermark_is_written_once_and_only_when_idle,
+	  a_failed_write_ends_it_with_the_first_error,
+	  a_failed_flush_is_never_asked_again,
+	  a_record_over_record_max_changes_nothing,
+	  a_spare_is_wanted_once_a_quarter_is_used)

@@ -1,0 +1,359 @@
+/*
+ * Every call of the table made to fail, once and for good, with every errno
+ * that is plausible for it: nothing acknowledged is lost, nothing appears that
+ * was not appended, the first error of a commit is the last word, and nothing
+ * crashes or hangs.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "journal/core.h"
+#include "tests/lib/fault.h"
+#include "tests/lib/scratch.h"
+#include "tests/lib/suite.h"
+
+#define SMALL 65536u
+#define RECORDS 12
+
+static char *dir, *path;
+
+struct run {
+	struct fault fault;
+	const struct jnl_choice *choice;
+	uint64_t lsn[2 * RECORDS];	/* of record i, 0: not appended */
+	int appended;			/* records that got an LSN */
+	int acked;			/* the first so many were acknowledged */
+	int failed;			/* the first error of append or sync */
+};
+
+static void payload(char *text, size_t size, int i)
+{
+	(void)snprintf(text, size, "%d %*s", i, i * 617 % 9000, "");
+}
+
+/*
+ * Open, append and commit; segments rotate several times.  Stops at nothing:
+ * after an error it goes on, as a stubborn program would.
+ */
+static void work(struct run *run, bool reopen)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct journal_error error = { 0 };
+	struct jnl_env env = {
+		.sys = &run->fault.sys,
+		.choice = run->choice,
+		.no_helper = true,
+	};
+	char text[9100];
+	int first = run->appended, ret;
+	journal *j;
+
+	o.flags = reopen ? 0 : JOURNAL_CREATE;
+	o.segment_size = SMALL;
+	o.error = &error;
+	ret = jnl_open(&j, path, &o, &env);
+	if (ret < 0) {
+		/* every refusal says why, in words */
+		ck_assert_msg(error.message[0] || ret == -ENOMEM, "%d", ret);
+		return;
+	}
+	for (int i = first; i < first + RECORDS; i++) {
+		struct iovec iov = { text, 0 };
+		uint64_t lsn;
+
+		payload(text, sizeof(text), run->appended);
+		iov.iov_len = strlen(text);
+		ret = journal_append(j, &iov, 1, &lsn);
+		if (!ret) {
+			run->lsn[run->appended++] = lsn;
+			ret = i % 3 ? 0 : journal_sync(j, lsn);
+			if (!ret && i % 3 == 0)
+				run->acked = run->appended;
+		}
+		/* Room comes back, anything else is for good. */
+		if (ret < 0 && ret != -ENOSPC && ret != -EMFILE &&
+		    ret != -ENOMEM) {
+			if (!run->failed)
+				run->failed = ret;
+			ck_assert_int_eq(ret, run->failed);
+		}
+		while (jnl_helper_step(j, i % 4 == 0) && !run->failed)
+			;
+	}
+	ret = journal_close(j);
+	if (!ret)
+		run->acked = run->appended;
+}
+
+/* What is on disk, read with nothing failing. */
+static void check(struct run *run)
+{
+	struct journal_record rec;
+	journal_reader *r;
+	char text[9100];
+	int n = 0, ret;
+
+	ret = journal_reader_open(&r, path, 0, NULL);
+	if (ret == -ENOENT) {
+		ck_assert_int_eq(run->acked, 0);
+		return;
+	}
+	ck_assert_int_eq(ret, 0);
+	while ((ret = journal_reader_next(r, &rec)) == 1) {
+		ck_assert_int_lt(n, run->appended);
+		payload(text, sizeof(text), n);
+		ck_assert_uint_eq(rec.len, strlen(text));
+		ck_assert_mem_eq(rec.data, text, rec.len);
+		ck_assert_uint_eq(rec.lsn, run->lsn[n]);
+		n++;
+	}
+	ck_assert_int_eq(ret, 0);
+	ck_assert_int_ge(n, run->acked);
+	journal_reader_close(r);
+}
+
+static void setup(void)
+{
+	dir = scratch_make(false);
+	path = scratch_path(dir, "journal");
+}
+
+static void teardown(void)
+{
+	free(path);
+	scratch_remove(dir);
+}
+
+static const int errnos[][6] = {
+	[FAULT_OPENAT] = { -EIO, -EMFILE, -EACCES, -EROFS, -ENOSPC },
+	[FAULT_CLOSE] = { -EIO, -ENOSPC },
+	[FAULT_PREAD] = { -EIO, -EINTR, -EAGAIN },
+	[FAULT_PWRITE] = { -EIO, -ENOSPC, -EINTR, -EAGAIN, -EDQUOT, -EROFS },
+	[FAULT_FSYNC] = { -EIO, -ENOSPC, -EROFS },
+	[FAULT_FDATASYNC] = { -EIO, -ENOSPC, -EINVAL },
+	[FAULT_FALLOCATE] = { -ENOSPC, -EOPNOTSUPP, -EINTR, -EIO },
+	[FAULT_FTRUNCATE] = { -EIO, -EFBIG },
+	[FAULT_FADVISE] = { -EINVAL },
+	[FAULT_RENAME] = { -EIO, -ENOSPC },
+	[FAULT_UNLINK] = { -EIO, -EROFS },
+	[FAULT_MKDIR] = { -ENOSPC, -EACCES },
+	[FAULT_LIST] = { -EIO, -ENOMEM },
+	[FAULT_FSTAT] = { -EIO },
+	[FAULT_LOCK] = { -ENOLCK, -EACCES },
+	[FAULT_GET_FLAGS] = { -ENOTTY },
+	[FAULT_RANDOM] = { -EIO },
+	[FAULT_CALLS] = { 0 },
+};
+
+/* One whole history with one fault in it: create and work, work again. */
+static unsigned long history(const struct jnl_choice *choice,
+			     enum fault_call call, unsigned long at,
+			     unsigned long times, int err, size_t short_to)
+{
+	static struct run run;
+
+	memset(&run, 0, sizeof(run));
+	fault_init(&run.fault, jnl_sys_linux());
+	run.choice = choice;
+	setup();
+	fault_set(&run.fault, call, at, times, err);
+	run.fault.short_to = short_to;
+	work(&run, false);
+	check(&run);
+	run.failed = 0;
+	if (run.acked != run.appended) {
+		/* What was appended and not acknowledged may be there or not:
+		 * the numbers of the next life would not follow. */
+		teardown();
+		return run.fault.hit;
+	}
+	work(&run, true);
+	check(&run);
+	fault_clear(&run.fault);
+	teardown();
+	return run.fault.hit;
+}
+
+/* How often a call is used in a history without faults. */
+static unsigned long uses(const struct jnl_choice *choice, enum fault_call call)
+{
+	static struct run run;
+
+	memset(&run, 0, sizeof(run));
+	fault_init(&run.fault, jnl_sys_linux());
+	run.choice = choice;
+	setup();
+	work(&run, false);
+	ck_assert_int_eq(run.acked, RECORDS);
+	work(&run, true);
+	ck_assert_int_eq(run.acked, 2 * RECORDS);
+	check(&run);
+	teardown();
+	return run.fault.calls[call];
+}
+
+/* Under valgrind a history takes a second: every k-th place will do. */
+static unsigned long stride(void)
+{
+	return getenv("JOURNAL_TEST_VALGRIND") ? 29 : 1;
+}
+
+static unsigned long sweep(const struct jnl_choice *choice,
+			   enum fault_call call)
+{
+	unsigned long n = uses(choice, call), hits = 0;
+
+	for (unsigned long at = 1; at <= n; at += stride()) {
+		for (int i = 0; errnos[call][i]; i++) {
+			hits += history(choice, call, at, 1, errnos[call][i],
+					0);
+			/* EAGAIN for ever takes a second to be given up */
+			if (errnos[call][i] != -EAGAIN &&
+			    errnos[call][i] != -EINTR)
+				hits += history(choice, call, at, ~0ul,
+						errnos[call][i], 0);
+		}
+	}
+	return hits;
+}
+
+static const struct jnl_choice *const choices[] = {
+	&choice_dsync, &choice_flush, &choice_buffered,
+};
+
+static void sweep_all(const enum fault_call *calls, size_t n)
+{
+	unsigned long hits = 0;
+
+	for (size_t c = 0; c < n; c++) {
+		for (size_t i = 0; i < 3; i++)
+			hits += sweep(choices[i], calls[c]);
+	}
+	/* a sweep that hits nothing proves nothing */
+	ck_assert_uint_gt(hits, 0);
+}
+
+START_TEST(a_failed_write_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = { FAULT_PWRITE };
+
+	sweep_all(calls, 1);
+}
+END_TEST
+
+START_TEST(a_failed_flush_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_FSYNC, FAULT_FDATASYNC,
+	};
+
+	sweep_all(calls, 2);
+}
+END_TEST
+
+START_TEST(a_failed_change_of_names_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_RENAME, FAULT_UNLINK, FAULT_MKDIR, FAULT_OPENAT,
+		FAULT_CLOSE,
+	};
+
+	sweep_all(calls, 5);
+}
+END_TEST
+
+START_TEST(a_failed_reservation_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = { FAULT_FALLOCATE };
+
+	sweep_all(calls, 1);
+}
+END_TEST
+
+START_TEST(a_failed_look_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_PREAD, FAULT_LIST, FAULT_FSTAT, FAULT_LOCK, FAULT_RANDOM,
+		FAULT_FADVISE,
+	};
+
+	sweep_all(calls, 6);
+}
+END_TEST
+
+START_TEST(a_short_write_anywhere_is_resumed)
+{
+	static const size_t lengths[] = { 1, 512, 4095, 4096, 5000 };
+
+	for (size_t c = 0; c < 3; c++) {
+		unsigned long n = uses(choices[c], FAULT_PWRITE);
+
+		for (unsigned long at = 1; at <= n; at += stride()) {
+			for (size_t i = 0; i < 5; i++) {
+				/* a direct write cannot stop inside a block */
+				if (choices[c]->way.direct &&
+				    lengths[i] % 4096)
+					continue;
+				ck_assert_uint_eq(history(choices[c],
+							  FAULT_PWRITE, at, 1,
+							  0, lengths[i]), 1);
+			}
+		}
+	}
+}
+END_TEST
+
+START_TEST(an_append_without_room_takes_no_lsn_and_goes_on_later)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_dsync };
+	char text[9100];
+	struct iovec iov = { text, 0 };
+	uint64_t lsn, refused = 0;
+	static struct run run;
+	journal *j;
+	int ret;
+
+	memset(&run, 0, sizeof(run));
+	setup();
+	fault_init(&run.fault, jnl_sys_linux());
+	env.sys = &run.fault.sys;
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = SMALL;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	fault_set(&run.fault, FAULT_FALLOCATE, 1, ~0ul, -ENOSPC);
+	while (run.appended < RECORDS) {
+		payload(text, sizeof(text), run.appended);
+		iov.iov_len = strlen(text);
+		ret = journal_commit(j, &iov, 1, &lsn);
+		if (ret == -ENOSPC && refused++ < 3)
+			continue;
+		/* somebody makes room */
+		fault_clear(&run.fault);
+		if (ret == -ENOSPC)
+			continue;
+		ck_assert_int_eq(ret, 0);
+		run.lsn[run.appended++] = lsn;
+		if (!refused)
+			fault_set(&run.fault, FAULT_FALLOCATE, 1, ~0ul,
+				  -ENOSPC);
+	}
+	ck_assert_uint_ge(refused, 3);
+	ck_assert_int_eq(journal_close(j), 0);
+	run.acked = run.appended;
+	check(&run);
+	teardown();
+}
+END_TEST
+
+RUN_SUITE("fault", 300,
+	  a_failed_write_loses_nothing_acknowledged,
+	  a_failed_flush_loses_nothing_acknowledged,
+	  a_failed_change_of_names_loses_nothing_acknowledged,
+	  a_failed_reservation_loses_nothing_acknowledged,
+	  a_failed_look_loses_nothing_acknowledged,
+	  a_short_write_anywhere_is_resumed,
+	  an_append_without_room_takes_no_lsn_and_goes_on_later)
