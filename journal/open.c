@@ -82,6 +82,9 @@ static int check_options(const struct journal_options *o)
 				o->segment_size % JNL_SEGMENT_MIN))
 		return bad_option(o, "segment_size: a multiple of 65536, at "
 				  "most 1 TiB");
+	if (o->method && !jnl_method_find(o->method))
+		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
+				 "there is no method \"%s\"", o->method);
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
 	return 0;
@@ -401,10 +404,6 @@ static int choose(struct opening *op)
 			return fail(op, ret, "cannot probe the directory");
 		ret = jnl_probe_choose(j->probe, op->o->method, allow,
 				       &op->choice, &reason);
-		if (ret == -EINVAL)
-			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
-					 op->path, "%s: there is no method "
-					 "\"%s\"", op->path, op->o->method);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",

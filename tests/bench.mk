@@ -1,1 +1,9 @@
-# see tests/local.mk
+# Benchmarks: built by `make bench`, never run by `make check`.
+EXTRA_PROGRAMS = tests/bench/floors
+tests_bench_floors_SOURCES = tests/bench/floors.c
+tests_bench_floors_LDADD = tests/libtest.la
+CLEANFILES += tests/bench/floors
+
+bench: tests/bench/floors
+	tests/bench/floors
+.PHONY: bench

@@ -1,0 +1,420 @@
+/*
+ * tests/bench/floors.c - what durable appends cost beside the bare calls.
+ *
+ *     tests/bench/floors [--rounds N] [--seconds S] [--dir DIR]
+ *
+ * Every work is measured in turn with the limit it is held against, round
+ * after round (limit, work, limit, work, ...), and reported as the median of
+ * the rounds' ratios with their spread; absolute figures are shown for
+ * orientation only.  Not a test: a busy machine says nothing.
+ *
+ *   commit 128 B   journal_commit(), one thread   | pwritev2(RWF_DSYNC), 4 KiB
+ *   commit 4 KiB   journal_commit(), one thread   | the same
+ *   batch of 1000  1000 x 128 B and one sync      | pwritev2(RWF_DSYNC), 136 KiB
+ *   read           128 B records, from the cache  | pread + XXH3 of the bytes
+ *
+ * Exit status: 0 every floor holds, 1 one does not, 2 usage or I/O error.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "journal/core.h"
+#include "journal/format.h"
+#include "lib/file.h"
+#include "tests/lib/scratch.h"
+
+#define ROUNDS_MAX 101
+#define FILE_SIZE (64u << 20)
+#define READ_BYTES (256ull << 20)
+#define BATCH 1000
+
+static double seconds = 1.0;
+static int rounds = 5;
+static const char *base;
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "floors: %s: %s\n", what, strerror(-err));
+	exit(2);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static uint8_t *block;
+static int bare_fd;
+
+static void bare_open(const char *dir)
+{
+	char *name = scratch_path(dir, "bare");
+
+	bare_fd = open(name, O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	if (bare_fd < 0)
+		die(name, -errno);
+	block = jnl_buffer_alloc(1 << 20);
+	for (uint64_t at = 0; at < FILE_SIZE; at += 1 << 20) {
+		int ret = jnl_write_full(jnl_sys_linux(), bare_fd, block,
+					 1 << 20, at, 0, 4096);
+
+		if (ret < 0)
+			die(name, ret);
+	}
+	if (fsync(bare_fd) < 0)
+		die(name, -errno);
+	free(name);
+}
+
+/* Durable writes of len bytes per second, one after the other. */
+static double bare_rate(size_t len)
+{
+	struct iovec iov = { block, len };
+	double start = now(), end = start + seconds;
+	uint64_t at = 0, n = 0;
+
+	while (now() < end) {
+		if (at + len > FILE_SIZE)
+			at = 0;
+		block[0] = (uint8_t)++n;
+		if (pwritev2(bare_fd, &iov, 1, (off_t)at, RWF_DSYNC) !=
+		    (ssize_t)len)
+			die("pwritev2", -errno);
+		at += len;
+	}
+	return (double)n / (now() - start);
+}
+
+static double bare_4k(void)
+{
+	return bare_rate(4096);
+}
+
+static double bare_batch(void)
+{
+	return BATCH * bare_rate((64 + BATCH * 136 + 4095) / 4096 * 4096);
+}
+
+/* ------------------------------------------------------------------------ */
+
+static journal *j;
+static char payload[4096];
+
+static void journal_start(const char *dir)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct journal_error error = { 0 };
+	char *name = scratch_path(dir, "journal");
+	int ret;
+
+	o.flags = JOURNAL_CREATE;
+	o.error = &error;
+	ret = journal_open(&j, name, &o);
+	if (ret < 0) {
+		fprintf(stderr, "floors: %s\n", error.message);
+		exit(2);
+	}
+	free(name);
+}
+
+static void append(size_t len, bool sync)
+{
+	struct iovec iov = { payload, len };
+	uint64_t lsn;
+	int ret;
+
+	payload[0]++;
+	ret = sync ? journal_commit(j, &iov, 1, &lsn) :
+		     journal_append(j, &iov, 1, &lsn);
+	if (ret < 0)
+		die("append", ret);
+}
+
+static double commit_rate(size_t len)
+{
+	double start = now(), end = start + seconds;
+	uint64_t n = 0;
+
+	while (now() < end) {
+		append(len, true);
+		n++;
+	}
+	return (double)n / (now() - start);
+}
+
+static double commit_128(void)
+{
+	return commit_rate(128);
+}
+
+static double commit_4k(void)
+{
+	/* With its header and length word it takes two blocks: as large as
+	 * fits one is what the limit writes. */
+	return commit_rate(4096 - 64 - 8);
+}
+
+static double batch_1000(void)
+{
+	double start = now(), end = start + seconds;
+	uint64_t n = 0;
+
+	while (now() < end) {
+		for (int i = 1; i < BATCH; i++)
+			append(128, false);
+		append(128, true);
+		n += BATCH;
+	}
+	return (double)n / (now() - start);
+}
+
+/* ------------------------------------------------------------------------ */
+
+static char *read_dir;
+
+/* A journal of 128 B records to read, once. */
+static void make_readable(const char *dir)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct iovec iov = { payload, 128 };
+	journal *w;
+	int ret;
+
+	read_dir = scratch_path(dir, "read");
+	o.flags = JOURNAL_CREATE;
+	ret = journal_open(&w, read_dir, &o);
+	for (uint64_t n = 0; !ret && n < READ_BYTES / 136; n++)
+		ret = journal_append(w, &iov, 1, NULL);
+	if (!ret)
+		ret = journal_close(w);
+	if (ret < 0)
+		die(read_dir, ret);
+}
+
+/* pread and checksum of what lies in the segments, bytes per second. */
+static double bare_read(void)
+{
+	static uint8_t *window;
+	uint64_t total = 0, sum = 0;
+	double start;
+
+	if (!window)
+		window = jnl_buffer_alloc(256 << 10);
+	start = now();
+	for (uint64_t n = 0; total < READ_BYTES; n++) {
+		char name[JNL_SEGMENT_NAME_LEN], *path;
+		ssize_t got;
+		int fd;
+
+		jnl_segment_name(name, n);
+		path = scratch_path(read_dir, name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		free(path);
+		if (fd < 0)
+			break;
+		while ((got = read(fd, window, 256 << 10)) > 0) {
+			sum ^= jnl_checksum(window, (size_t)got, 1);
+			total += (uint64_t)got;
+		}
+		close(fd);
+	}
+	payload[1] = (char)sum;
+	return (double)total / (now() - start);
+}
+
+static double read_rate(void)
+{
+	struct journal_record rec;
+	journal_reader *r;
+	uint64_t total = 0, sum = 0;
+	double start = now();
+	int ret;
+
+	ret = journal_reader_open(&r, read_dir, 0, NULL);
+	if (ret < 0)
+		die(read_dir, ret);
+	/* The opening reads the last segments past the cache; what is held
+	 * against the limit is the reading. */
+	start = now();
+	while ((ret = journal_reader_next(r, &rec)) == 1) {
+		total += rec.len + 8;
+		sum += *(const uint8_t *)rec.data;
+	}
+	if (ret < 0)
+		die(read_dir, ret);
+	start = now() - start;
+	journal_reader_close(r);
+	payload[1] = (char)sum;
+	return (double)total / start;
+}
+
+/* ------------------------------------------------------------------------ */
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), compare);
+	return v[n / 2];
+}
+
+struct work {
+	const char *name;
+	double (*limit)(void), (*run)(void);
+	double floor;		/* of the ratio; 0 none */
+	double at_least;	/* absolute, 0 none */
+	const char *unit;
+};
+
+static bool measure(const struct work *w)
+{
+	double ratio[ROUNDS_MAX], limit[ROUNDS_MAX], rate[ROUNDS_MAX], mid;
+	bool ok;
+
+	for (int i = 0; i < rounds; i++) {
+		limit[i] = w->limit();
+		rate[i] = w->run();
+		ratio[i] = rate[i] / limit[i];
+	}
+	mid = median(ratio, rounds);
+	ok = mid >= w->floor;
+	printf("%-14s %6.3f  %5.3f..%5.3f  ", w->name, mid, ratio[0],
+	       ratio[rounds - 1]);
+	printf("%12.0f %12.0f %-4s", median(rate, rounds),
+	       median(limit, rounds), w->unit);
+	ok = ok && median(rate, rounds) >= w->at_least;
+	if (w->floor || w->at_least)
+		printf("  floor %.2f%s: %s", w->floor,
+		       w->at_least ? " and 1e9" : "", ok ? "holds" : "MISSED");
+	printf("\n");
+	fflush(stdout);
+	return ok;
+}
+
+/* Resident memory that one open journal adds, in KiB. */
+static bool memory(const char *dir)
+{
+	long before, after, unused;
+	char *name = scratch_path(dir, "memory");
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct iovec iov;
+	journal *w;
+	FILE *f;
+	int ret;
+
+	iov.iov_len = 1 << 20;
+	iov.iov_base = calloc(1, iov.iov_len);
+	o.flags = JOURNAL_CREATE;
+#define RSS(to) do { \
+	f = fopen("/proc/self/statm", "r"); \
+	if (!f || fscanf(f, "%ld %ld", &unused, &to) != 2) \
+		die("/proc/self/statm", -EIO); \
+	fclose(f); \
+} while (0)
+	memset(iov.iov_base, 1, iov.iov_len);
+	RSS(before);
+	ret = journal_open(&w, name, &o);
+	/* the largest records there can be: every image is used whole */
+	for (int i = 0; !ret && i < 40; i++)
+		ret = journal_append(w, &iov, 1, NULL);
+	if (ret < 0)
+		die(name, ret);
+	RSS(after);
+	ret = journal_close(w);
+	if (ret < 0)
+		die(name, ret);
+	after = (after - before) * sysconf(_SC_PAGESIZE) / 1024;
+	printf("%-14s %ld KiB resident for one open journal  floor 8192: %s\n",
+	       "memory", after, after <= 8192 ? "holds" : "MISSED");
+	free(iov.iov_base);
+	free(name);
+	return after <= 8192;
+}
+
+static const struct work works[] = {
+	{ "commit 128 B", bare_4k, commit_128, 0.87, 0, "/s" },
+	{ "commit 4 KiB", bare_4k, commit_4k, 0, 0, "/s" },
+	{ "batch of 1000", bare_batch, batch_1000, 0, 0, "/s" },
+	{ "read", bare_read, read_rate, 0, 1e9, "B/s" },
+};
+
+static void usage(FILE *f)
+{
+	fprintf(f, "Usage: floors [--rounds N] [--seconds S] [--dir DIR]\n"
+		"Measure durable appends and reading against the bare calls.\n");
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "seconds", required_argument, NULL, 's' },
+		{ "dir", required_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	bool ok = true;
+	char *dir;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			rounds = atoi(optarg);
+			break;
+		case 's':
+			seconds = atof(optarg);
+			break;
+		case 'd':
+			base = optarg;
+			(void)setenv("TMPDIR", base, 1);
+			break;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return 2;
+		}
+	}
+	if (rounds < 1 || rounds > ROUNDS_MAX || seconds <= 0 ||
+	    optind < argc) {
+		usage(stderr);
+		return 2;
+	}
+	dir = scratch_make(true);
+	bare_open(dir);
+	make_readable(dir);
+	journal_start(dir);
+	printf("%-14s %6s  %-13s %12s %12s\n", "work", "ratio", "spread",
+	       "journal", "limit");
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+		ok = measure(&works[i]) && ok;
+	ok = memory(dir) && ok;
+	c = journal_close(j);
+	if (c < 0)
+		die("journal_close", c);
+	free(read_dir);
+	scratch_remove(dir);
+	return ok ? 0 : 1;
+}
