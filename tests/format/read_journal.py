@@ -50,16 +50,17 @@ class Segment:
         with os.fdopen(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 return
-            self.file_size = os.fstat(fd).st_size
-            head = file.read(HEADER)
-            if not self.decode(head):
-                return
-            if self.file_size < self.segment_size:
+            size = os.fstat(fd).st_size
+            if size < 65536 or not self.decode(file.read(HEADER)) or \
+                    size != self.segment_size:
                 return
             file.seek(0)
-            self.data = file.read(self.segment_size)
-        self.good = (len(self.data) == self.segment_size and
+            self.data = file.read(size)
+        self.good = (len(self.data) == size and
                      not any(self.data[HEADER:self.block_size]))
+
+    def fault(self):
+        return "newer" if self.newer else "bad-segment"
 
     def decode(self, head):
         if len(head) < HEADER or head[:8] != SEGMENT_MAGIC:
@@ -80,7 +81,8 @@ class Segment:
 class Journal:
     def __init__(self, path, ignore=()):
         self.ignore = ignore
-        self.batches = 0
+        self.batches = self.remains = 0
+        self.tail = False
         self.segments = {}
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -93,30 +95,34 @@ class Journal:
         if not self.segments:
             raise FileNotFoundError("no journal there")
         newest = self.segments[max(self.segments)]
-        for segment in self.segments.values():
-            if segment.newer:
-                raise NotImplementedError("%s: a newer format" % segment.name)
         if not newest.good:                                             # 2
-            raise Finding("bad-segment", newest.number, newest.name)
+            raise Finding(newest.fault(), 0, newest.name)
         self.block, self.size = newest.block_size, newest.segment_size
         self.seed, self.uuid = newest.seed, newest.uuid
 
-    def good_segment(self, number):
+    def fault(self, number):
+        """What is wrong with a segment, or None."""
         segment = self.segments.get(number)
-        if segment is None or not segment.good:
-            return False
-        if segment.uuid != self.uuid:
-            raise Finding("foreign", number * self.size, segment.name)
-        return (segment.block_size, segment.segment_size) == \
-            (self.block, self.size)
+        if segment is None:
+            return "missing"
+        if not segment.good or segment.block_size != self.block:
+            return segment.fault()
+        if segment.uuid != self.uuid or segment.segment_size != self.size:
+            return "foreign"
+        return None
+
+    def need_segment(self, number):
+        fault = self.fault(number)
+        if fault:
+            raise Finding(fault, number * self.size, "%016x.seg" % number)
 
     # ---------------------------------------------------------------- batches
 
     def header_at(self, position):
         """What lies there, if magic and checksum are right; else None."""
-        segment = self.segments.get(position // self.size)
-        if segment is None or not segment.good:
+        if self.fault(position // self.size):
             return None
+        segment = self.segments[position // self.size]
         offset = position % self.size
         head = segment.data[offset:offset + HEADER]
         fields = struct.unpack("<6Q4I", head)
@@ -198,17 +204,18 @@ class Journal:
     # --------------------------------------------------------------- recovery
 
     def recover(self):
-        """Find the end: self.x, self.trim, self.remains."""
+        """Find the end self.x, what lies behind it, and self.trim."""
         b = max(self.segments)
         a = b
-        while a > 0 and self.good_segment(a - 1):                       # 3
+        while a > 0 and not self.fault(a - 1):                          # 3
             a -= 1
         watermark = self.watermark(a, b)
         if watermark is None:                                           # 4
             if a > 0:
                 raise Finding("lost", a * self.size, "no batch")
             watermark = 0
-        start = max(a, (watermark - 1) // self.size if watermark else a)  # 5
+        start = (watermark - 1) // self.size if watermark else a        # 5
+        start = min(max(start, a), b)
         first = start * self.size + self.block
         step = self.follow(first, None if start else 0)
         if step is None and start:
@@ -217,14 +224,10 @@ class Journal:
         while step is not None:                                         # 6, 7
             last, self.x = step[0], self.end(step[0])
             step = self.follow(self.place(self.x), last.header_sum)
-        self.remains = self.scan(b)                                     # 8
+        self.scan(b)                                                    # 8
         self.trim = last.trim if last else 0                            # 9
-        self.last_sum = last.header_sum if last else 0
         if a > 0 and self.trim < a * self.size:
-            if a - 1 in self.segments:
-                raise Finding("bad-segment", (a - 1) * self.size,
-                              self.segments[a - 1].name)
-            raise Finding("missing", (a - 1) * self.size, "%016x.seg" % (a - 1))
+            self.need_segment(a - 1)
 
     def watermark(self, a, b):
         for number in range(b, a - 1, -1):
@@ -241,30 +244,32 @@ class Journal:
         return batch is not None and batch.lsn == position
 
     def scan(self, b):
-        remains = 0
+        """Whether anything lies behind the end, and how many headers."""
         for p in range(max(self.x, self.block), (b + 1) * self.size, self.block):
-            if p % self.size == 0:
+            if p % self.size == 0 or self.fault(p // self.size):
                 continue
+            data = self.segments[p // self.size].data
+            offset = p % self.size
+            if not any(data[offset:offset + self.block]):
+                continue
+            self.tail = True
             batch = self.header_at(p)
             if batch is None:
                 continue
-            remains += 1
+            self.remains += 1
             if batch.durable > self.x and "scan" not in self.ignore:
                 raise Finding("lost", self.x, "header at %d" % p)
-        return remains
 
     # ---------------------------------------------------------------- reading
 
     def read(self):
         """Every record from the first to the end, as (lsn, payload)."""
         number = self.trim // self.size
-        self.first = max(self.trim, self.block)
         position = number * self.size + self.block
         prev_sum = None if number else 0
         end = 0
         while end < self.x:
-            if not self.good_segment(position // self.size):
-                raise Finding("bad-segment", position, "")
+            self.need_segment(position // self.size)
             step = self.follow(position, prev_sum)
             if step is None:
                 raise Finding("bad-batch", position, "does not count")
@@ -313,12 +318,15 @@ def read_journal(path, ignore, out):
             count += 1
             payload_bytes += len(payload)
     except Finding as finding:
+        if finding.kind == "newer":             # not judged, so no place
+            out.write(b"verdict: newer\n")
+            return 2
         out.write(b"verdict: %s at %d\n" %
                   (finding.kind.encode(), finding.lsn))
         return 1
     out.write(b"verdict: %s end %d batches %d records %d payload %d "
               b"remains %d\n" %
-              (b"tail" if journal.remains else b"sound", journal.x,
+              (b"tail" if journal.tail else b"sound", journal.x,
                journal.batches, count, payload_bytes, journal.remains))
     return 0
 
@@ -331,7 +339,7 @@ def main():
     args = parser.parse_args()
     try:
         return read_journal(args.directory, args.ignore, sys.stdout.buffer)
-    except (OSError, NotImplementedError) as error:
+    except OSError as error:
         print("read_journal.py: %s: %s" % (args.directory, error),
               file=sys.stderr)
         return 2
