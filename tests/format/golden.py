@@ -1,10 +1,10 @@
 """Journals that are kept as text: read them, compare them, make them anew.
 
-    golden.py check DIRECTORY MAKE READ     what `make check` does
-    golden.py make DIRECTORY MAKE           write DIRECTORY again
+    golden.py check DIRECTORY MAKE READ TOOL    what `make check` does
+    golden.py make DIRECTORY MAKE               write DIRECTORY again
 
 DIRECTORY holds NAME.journal (see pack.py) and NAME.expected.  MAKE is the
-program make_golden, READ the program read_golden.  `make` is for a journal
+program make_golden, READ the program read_golden, TOOL journal-tool.  `make` is for a journal
 that is new, or was never released: what a released version has written must
 stay readable as it is.
 
@@ -29,6 +29,10 @@ CONTROLS = {
                  "torn-tail", "untorn-torn"},
     "scan": {"damage-below-watermark", "misdirected"},
 }
+
+# Damage in segments that opening does not read: the reader that gets there
+# says so.
+NOT_SEEN_BY_OPEN = {"damage-in-old-segment"}
 
 failures = 0
 
@@ -64,6 +68,21 @@ def by_library(program, path):
                           check=True).stdout
 
 
+def by_tool(program, path):
+    return subprocess.run([program, "cat", "--lsn", path],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False).stdout
+
+
+def records(output):
+    """The lines of a reader's output without its verdict."""
+    return output[:output.rindex(b"verdict: ")]
+
+
+def verdict(output):
+    return output[output.rindex(b"verdict: ") + 9:].split()[0].decode()
+
+
 def difference(a, b):
     a, b = shorten(a).split("\n"), shorten(b).split("\n")
     for i in range(max(len(a), len(b))):
@@ -95,7 +114,7 @@ def make_all(program, scratch):
     return path
 
 
-def check_journal(directory, name, path, reader):
+def check_journal(directory, name, path, reader, tool):
     expected = read_text(directory, name + ".expected")
     python = by_python(path)
     say(shorten(python) == expected,
@@ -104,6 +123,9 @@ def check_journal(directory, name, path, reader):
     library = by_library(reader, path)
     say(library == python, "%s: the library reads the same" % name,
         difference(library, python))
+    printed = by_tool(tool, path)
+    say(printed == records(python), "%s: journal-tool prints the same" % name,
+        difference(printed, records(python)))
     for rule, caught in sorted(CONTROLS.items()):
         if name in caught:
             say(by_python(path, (rule,)) != python,
@@ -111,7 +133,32 @@ def check_journal(directory, name, path, reader):
                 "it reads the same")
 
 
-def check(directory, maker, reader):
+def check_append(name, path, reader):
+    """A journal that is whole can be written to; any other is left alone."""
+    text, before = pack.pack(path), by_python(path)
+    done = subprocess.run([reader, "--append", path], stdout=subprocess.PIPE,
+                          check=False)
+    if name in NOT_SEEN_BY_OPEN:
+        say(done.returncode == 0 and by_python(path) == before,
+            "%s: writing to it does not hide the damage" % name,
+            shorten(by_python(path)))
+        return
+    if verdict(before) not in ("sound", "tail"):
+        say(done.returncode == 1 and pack.pack(path) == text,
+            "%s: opening it for writing fails and changes nothing" % name,
+            "exit status %d" % done.returncode)
+        return
+    after = by_python(path)
+    lines = records(after).split(b"\n")
+    say(done.returncode == 0 and done.stdout == after and
+        records(after).startswith(records(before)) and
+        lines[-2].endswith(b"\tone more") and
+        len(lines) == len(records(before).split(b"\n")) + 1,
+        "%s: opened for writing, it keeps its records and takes one more" %
+        name, "exit status %d\n%s" % (done.returncode, shorten(after)))
+
+
+def check(directory, maker, reader, tool):
     kept = names(directory)
     say(bool(kept), "there are journals", directory)
     missing = set().union(*CONTROLS.values()) - set(kept)
@@ -130,7 +177,9 @@ def check(directory, maker, reader):
                     "compare `make_golden DIRECTORY` with what is kept")
             path = os.path.join(scratch, name)
             pack.unpack(text, path)
-            check_journal(directory, name, path, reader)
+            check_journal(directory, name, path, reader, tool)
+            if made:
+                check_append(name, path, reader)
     print("%d failed" % failures)
     return 1 if failures else 0
 
@@ -152,7 +201,7 @@ def make(directory, maker):
 
 
 def main(args):
-    if len(args) == 4 and args[0] == "check":
+    if len(args) == 5 and args[0] == "check":
         return check(*args[1:])
     if len(args) == 3 and args[0] == "make":
         return make(*args[1:])

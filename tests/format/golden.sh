@@ -13,4 +13,5 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))'; then
 	exit 77
 fi
 exec "$python" "$dir/golden.py" check "$dir/golden" \
-	"$build/make_golden" "$build/read_golden"
+	"$build/make_golden" "$build/read_golden" \
+	"${top_builddir:-.}/journal-tool"

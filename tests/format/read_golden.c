@@ -1,16 +1,19 @@
 /*
  * tests/format/read_golden.c - what the library reads from a journal.
  *
- *     read_golden DIRECTORY...
+ *     read_golden [--append] DIRECTORY...
  *
  * Prints for each what read_journal.py prints: the records, as LSN, tab,
- * payload, newline; then the verdict of journal_verify().  Exit status 0
- * unless a journal could not be judged.
+ * payload, newline; then the verdict of journal_verify().  With --append it
+ * opens the journal for writing and adds the record "one more" before.  Exit
+ * status 0, 1 if a journal was not opened for writing, 2 if one could not be
+ * judged.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,15 +84,37 @@ static int print_verdict(const char *path, int read_ret)
 	return 0;
 }
 
+static int append(const char *path)
+{
+	static char text[] = "one more";
+	struct iovec iov = { text, sizeof(text) - 1 };
+	struct journal_options options = JOURNAL_OPTIONS_INIT;
+	journal *j;
+	int ret, err;
+
+	/* Wherever scratch files lie: this is not about the power. */
+	options.flags = JOURNAL_VOLATILE;
+	ret = journal_open(&j, path, &options);
+	if (ret < 0)
+		return ret;
+	ret = journal_commit(j, &iov, 1, NULL);
+	err = journal_close(j);
+	return ret ? ret : err;
+}
+
 int main(int argc, char **argv)
 {
-	int ret = 0;
+	bool appends = argc > 1 && !strcmp(argv[1], "--append");
+	int ret = 0, refused = 0;
 
-	for (int i = 1; i < argc && !ret; i++)
+	for (int i = appends ? 2 : 1; i < argc && !ret; i++) {
+		if (appends && append(argv[i]) < 0)
+			refused = 1;
 		ret = print_verdict(argv[i], print_records(argv[i]));
+	}
 	if (fflush(stdout)) {
 		perror("read_golden: standard output");
 		ret = -EIO;
 	}
-	return ret ? 2 : 0;
+	return ret ? 2 : refused;
 }
