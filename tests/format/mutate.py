@@ -6,7 +6,8 @@ DIRECTORY holds NAME.journal (see pack.py), READ is the program read_golden.
 Each of COUNT journals gets one to three of: a flipped bit, a block that is
 zero, that lies elsewhere or is exchanged for another one, a header field with
 another value and a good checksum, a file that is short or gone.  Records and
-verdicts are compared.  The seed is printed and replays the run.  With RULE the
+verdicts are compared.  Then every third is opened for writing: that fails and
+changes nothing, or adds a record and loses none.  The seed is printed and replays the run.  With RULE the
 Python reader ignores that rule of the format, and the run succeeds as soon as
 the two are seen to differ.
 """
@@ -167,6 +168,41 @@ def by_python(path, ignore):
     return out.getvalue()
 
 
+def files_of(path):
+    """What is there but the lock, which every writer makes."""
+    found = {}
+    for name in os.listdir(path):
+        if name != "lock":
+            with open(os.path.join(path, name), "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+def append(reader, path, before):
+    """What is wrong with how the journal is written to, or None."""
+    files = files_of(path)
+    done = subprocess.run([reader, "--append", path], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60, check=False)
+    after = by_python(path, ())
+    sound = verdict(before).split(" ")[0] in ("sound", "tail")
+    if done.returncode == 1:
+        if sound:
+            return "refused"
+        return None if files_of(path) == files else "refused, and changed"
+    # Damage that opening does not look at is still there.
+    if not sound:
+        return None if after == before else "damage gone, or other damage"
+    records = before[:before.rindex(b"verdict: ")]
+    added = after[:after.rindex(b"verdict: ")]
+    if done.returncode or done.stdout != after:
+        return "read otherwise afterwards"
+    if not added.startswith(records) or \
+            added[len(records):].count(b"\n") != 1 or \
+            not added.endswith(b"\tone more\n"):
+        return "records lost or gained"
+    return None
+
+
 def verdict(output):
     return output.decode("ascii", "replace").rsplit("verdict: ", 1)[-1].strip()
 
@@ -203,6 +239,12 @@ def main(directory, reader, seed=None, count="300", rule=None):
                       (i, name, "; ".join(mutator.log), verdict(python),
                        verdict(library.stdout),
                        library.stderr.decode("utf-8", "replace")))
+            wrong = None if rule or i % 3 else append(reader, path, python)
+            if wrong:
+                bad += 1
+                print("not ok - %d: %s: %s\n  %s, opened for writing: %s" %
+                      (i, name, "; ".join(mutator.log), verdict(python),
+                       wrong))
             for file in os.listdir(path):
                 os.unlink(os.path.join(path, file))
             os.rmdir(path)
