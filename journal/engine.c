@@ -290,18 +290,24 @@ static void seal(struct jnl_engine *e, struct jnl_batch *b)
 	e->commits++;
 }
 
+/* The oldest batch that has not been handed out, or NULL. */
+static struct jnl_batch *first_waiting(struct jnl_engine *e)
+{
+	for (uint32_t i = 0; i < e->used; i++) {
+		struct jnl_batch *b = batch_at(e, i);
+
+		if (b->state == JNL_GATHERING || b->state == JNL_CLOSED)
+			return b;
+	}
+	return NULL;
+}
+
 /* The first batch that may be handed out now, or NULL. */
 static struct jnl_batch *next_write(struct jnl_engine *e)
 {
-	struct jnl_batch *b;
-	uint32_t i;
+	struct jnl_batch *b = first_waiting(e);
 
-	for (i = 0; i < e->used; i++) {
-		b = batch_at(e, i);
-		if (b->state == JNL_GATHERING || b->state == JNL_CLOSED)
-			break;
-	}
-	if (i == e->used)
+	if (!b)
 		return NULL;
 	if (!(b->flags & JNL_BATCH_SKIP) && e->unacked >= e->cfg.queue_depth)
 		return NULL;

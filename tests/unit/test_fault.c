@@ -127,7 +127,7 @@ static void teardown(void)
 	scratch_remove(dir);
 }
 
-static const int errnos[][6] = {
+static const int errnos[][7] = {
 	[FAULT_OPENAT] = { -EIO, -EMFILE, -EACCES, -EROFS, -ENOSPC },
 	[FAULT_CLOSE] = { -EIO, -ENOSPC },
 	[FAULT_PREAD] = { -EIO, -EINTR, -EAGAIN },
