@@ -158,13 +158,29 @@ bool jnl_utf8_valid(const uint8_t *data, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		size_t n = utf8_sequence(data + i, len - i);
+		uint64_t word;
+		size_t n;
 
+		/* Most text is ASCII: eight bytes at a time. */
+		if (len - i >= sizeof(word)) {
+			memcpy(&word, data + i, sizeof(word));
+			if (!(word & 0x8080808080808080u)) {
+				i += sizeof(word);
+				continue;
+			}
+		}
+		n = utf8_sequence(data + i, len - i);
 		if (!n)
 			return false;
 		i += n;
 	}
 	return true;
+}
+
+/* ASCII that stands for itself. */
+static bool json_plain(uint8_t c)
+{
+	return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
 }
 
 static void json_escape(struct jnl_out *out, uint8_t c)
@@ -195,9 +211,14 @@ void jnl_out_json_string(struct jnl_out *out, const void *data, size_t len)
 
 	jnl_out_text(out, "\"");
 	while (i < len) {
-		size_t n = utf8_sequence(p + i, len - i);
+		size_t n;
 
-		if (n && p[i] >= ' ' && p[i] != '"' && p[i] != '\\') {
+		if (json_plain(p[i])) {
+			i++;
+			continue;
+		}
+		n = utf8_sequence(p + i, len - i);
+		if (n > 1) {
 			i += n;
 			continue;
 		}

@@ -8,6 +8,7 @@ cd "$scratch"
 start_writer() {
 	rm -f input
 	mkfifo input
+	: >acks
 	"$tool" append "$@" <input >acks 2>err &
 	writer=$!
 	exec 9>input

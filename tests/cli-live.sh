@@ -25,6 +25,8 @@ for batch in 1 16; do
 		fi
 		rm -f feed
 		mkfifo feed
+		# The writer empties it only when it has its input.
+		: >acks
 		# Batch by batch until it is told to end, whatever the disk's speed.
 		timeout "$seconds" sh -c 'while cat lines; do :; done' >feed 2>/dev/null &
 		"$tool" append --method "$method" --batch "$batch" \

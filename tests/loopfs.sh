@@ -177,6 +177,7 @@ feed_writer() {
 	shift
 	rm -f feed
 	mkfifo feed
+	: >acks
 	"$tool" append --batch 4 "$journal" <feed >acks 2>err &
 	writer=$!
 	exec 9>feed
