@@ -212,7 +212,7 @@ class Journal:
         watermark = self.watermark(a, b)
         if watermark is None:                                           # 4
             if a > 0:
-                raise Finding("lost", a * self.size, "no batch")
+                self.need_segment(a - 1)
             watermark = 0
         start = (watermark - 1) // self.size if watermark else a        # 5
         start = min(max(start, a), b)
