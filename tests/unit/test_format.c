@@ -132,7 +132,9 @@ START_TEST(a_batch_reads_back_as_it_was_written)
 
 	h = make_batch(block, SEGMENT + BLOCK);
 	ck_assert(jnl_batch_decode(block, SEED, &r));
-	ck_assert_mem_eq(&h, &r, sizeof(h));
+	/* The padding behind the last field says nothing. */
+	ck_assert_mem_eq(&h, &r, offsetof(struct jnl_batch_header, flags) +
+				 sizeof(h.flags));
 	ck_assert(jnl_batch_sane(&r, BLOCK, SEGMENT));
 	ck_assert(jnl_batch_body_good(block, &r, BLOCK, SEED));
 	ck_assert(jnl_records_good(block + 64, r.body_len, r.count));
