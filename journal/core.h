@@ -87,6 +87,14 @@ int jnl_verify(const char *path, struct journal_report *report,
  */
 bool jnl_helper_step(journal *j, bool idle);
 
+/*
+ * Take and give back the lock, with cancellation off: a thread that is
+ * cancelled in the middle of a write would leave the journal locked and the
+ * write's fate unknown.  The result of one goes to the other.
+ */
+int jnl_enter(journal *j);
+void jnl_leave(journal *j, int state);
+
 /* Below: between the files of journal/; the lock is held. */
 
 /* Take over fd as the one to write to segment number with; -ENOMEM closes it. */
@@ -103,6 +111,9 @@ bool jnl_helper_work(journal *j, bool idle);
 int jnl_helper_start(journal *j);
 void jnl_helper_stop(journal *j);	/* without the lock */
 void jnl_helper_call(journal *j);
+
+/* NULL: no memory. */
+journal *jnl_journal_new(struct jnl_sys *sys);
 
 /* Frees everything; any part may be missing. */
 void jnl_journal_free(journal *j);
@@ -128,6 +139,10 @@ struct jnl_attached {
 int jnl_attach(struct jnl_sys *sys, const char *path,
 	       struct jnl_attached *ret_at, struct journal_error *error);
 void jnl_detach(struct jnl_attached *at);
+
+/* The directory's descriptor, or -errno; and that in words. */
+int jnl_open_dir(struct jnl_sys *sys, const char *path);
+int jnl_dir_error(struct journal_error *error, int ret, const char *path);
 
 /* Put a failed recovery into words. */
 int jnl_damage_error(struct journal_error *error, int code, const char *path,

@@ -178,17 +178,6 @@ bool jnl_helper_step(journal *j, bool idle)
 	return done;
 }
 
-void jnl_helper_call(journal *j)
-{
-	struct jnl_helper *h = &j->helper;
-
-	if (!h->running || h->called)
-		return;
-	h->called = true;
-	h->parked = false;
-	pthread_cond_signal(&j->wake);
-}
-
 /* Sleep until called, or until the next look if there is one to take. */
 static void rest(journal *j, bool park)
 {

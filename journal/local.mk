@@ -1,11 +1,13 @@
 include_HEADERS += journal/journal.h
 libcore_la_SOURCES += \
-	journal/core.h \
+	journal/attach.c \
+	journal/caller.c \
+	journal/carry.c \
+	journal/core.c journal/core.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
 	journal/format.c journal/format.h \
 	journal/helper.c \
-	journal/journal.c \
 	journal/lock.c journal/lock.h \
 	journal/open.c \
 	journal/reader.c \

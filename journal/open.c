@@ -13,11 +13,8 @@
  */
 #include "config.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "journal/core.h"
@@ -154,29 +151,6 @@ static int init_engine(struct jnl_engine *e, const struct journal_options *o,
  * The directory
  */
 
-static int open_dir(struct jnl_sys *sys, const char *path)
-{
-	return sys->openat(sys, AT_FDCWD, path,
-			   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-}
-
-static int dir_error(struct journal_error *error, int ret, const char *path)
-{
-	switch (ret) {
-	case -ENOENT:
-		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
-				 "%s: there is no journal: check the path, or "
-				 "create one", path);
-	case -ENOTDIR:
-		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
-				 "%s: not a directory: a journal is a "
-				 "directory", path);
-	default:
-		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
-				 "%s: %s", path, journal_strerror(ret));
-	}
-}
-
 /*
  * Make the directory's own name durable.  This comes before the first segment
  * gets its name: whoever finds one later may rely on it.
@@ -195,88 +169,6 @@ static int sync_parent(struct jnl_sys *sys, int dirfd, bool made)
 		return fd;
 	ret = sys->fsync(sys, fd);
 	(void)sys->close(sys, fd);
-	return ret;
-}
-
-int jnl_damage_error(struct journal_error *error, int code, const char *path,
-		     const struct jnl_damage *damage)
-{
-	if (!damage->finding)
-		return jnl_error(error, code, JOURNAL_LSN_NONE, path, "%s: %s",
-				 path, journal_strerror(code));
-	return jnl_error(error, code, damage->lsn, damage->file,
-			 "%s/%s: %s", path, damage->file, damage->message);
-}
-
-/* ------------------------------------------------------------------------
- * For reading
- */
-
-void jnl_detach(struct jnl_attached *at)
-{
-	if (at->lock_fd >= 0)
-		(void)at->sys->close(at->sys, at->lock_fd);
-	if (at->dirfd >= 0)
-		(void)at->sys->close(at->sys, at->dirfd);
-	jnl_names_free(&at->names);
-	at->lock_fd = at->dirfd = -1;
-}
-
-/* One try at recovering; beside a writer what is read may change under us. */
-static int recover_once(struct jnl_attached *at)
-{
-	struct jnl_view view;
-	int ret;
-
-	jnl_names_free(&at->names);
-	ret = jnl_names_read(at->sys, at->dirfd, &at->names);
-	if (ret < 0)
-		return ret;
-	if (!at->names.count)
-		return -ENOENT;
-	jnl_view_init(&view, at->sys, at->dirfd, true);
-	ret = jnl_recover(&view, &at->names,
-			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_LOCKED,
-			  &at->rec, &at->damage);
-	jnl_view_fini(&view);
-	return ret;
-}
-
-#define LIVE_TRIES	5
-
-int jnl_attach(struct jnl_sys *sys, const char *path,
-	       struct jnl_attached *ret_at, struct journal_error *error)
-{
-	struct jnl_attached *at = ret_at;
-	int ret, tries = 0;
-
-	memset(at, 0, sizeof(*at));
-	at->sys = sys;
-	at->lock_fd = -1;
-	at->dirfd = open_dir(sys, path);
-	if (at->dirfd < 0)
-		return dir_error(error, at->dirfd, path);
-	do {
-		/* The writer may have gone since the last try. */
-		ret = jnl_lock_read(sys, at->dirfd);
-		at->live = ret == -EBUSY;
-		if (ret < 0 && ret != -EBUSY && ret != -ENOENT)
-			break;
-		at->lock_fd = ret < 0 ? -1 : ret;
-		ret = recover_once(at);
-		/* Records below the end are never written again, so the lock
-		 * has done its work; a writer need not wait for readers. */
-		if (at->lock_fd >= 0)
-			(void)sys->close(sys, at->lock_fd);
-		at->lock_fd = -1;
-	} while (ret < 0 && at->live && ++tries < LIVE_TRIES);
-	if (!ret)
-		return 0;
-	if (at->damage.finding)
-		(void)jnl_damage_error(error, ret, path, &at->damage);
-	else
-		(void)dir_error(error, ret, path);
-	jnl_detach(at);
 	return ret;
 }
 
@@ -308,7 +200,7 @@ static int get_dir(struct opening *op)
 	struct jnl_dir *dir = &op->j->dir;
 	int ret;
 
-	dir->fd = open_dir(op->sys, op->path);
+	dir->fd = jnl_open_dir(op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
 		ret = check_fresh(op->o);
 		if (ret < 0)
@@ -317,10 +209,10 @@ static int get_dir(struct opening *op)
 		if (ret < 0 && ret != -EEXIST)
 			return fail(op, ret, "cannot make the directory");
 		op->made_dir = !ret;
-		dir->fd = open_dir(op->sys, op->path);
+		dir->fd = jnl_open_dir(op->sys, op->path);
 	}
 	if (dir->fd < 0)
-		return dir_error(op->o->error, dir->fd, op->path);
+		return jnl_dir_error(op->o->error, dir->fd, op->path);
 	return 0;
 }
 
@@ -344,7 +236,7 @@ static int judge_names(struct opening *op)
 				 op->path, "%s: not a journal, and not empty: "
 				 "choose a directory of its own", op->path);
 	if (op->fresh && !create)
-		return dir_error(op->o->error, -ENOENT, op->path);
+		return jnl_dir_error(op->o->error, -ENOENT, op->path);
 	return op->fresh ? check_fresh(op->o) : 0;
 }
 
@@ -661,74 +553,6 @@ static int open_for_reading(struct opening *op)
 
 /* ------------------------------------------------------------------------ */
 
-void jnl_journal_free(journal *j)
-{
-	struct jnl_sys *sys = j->dir.sys;
-
-	for (size_t i = 0; i < j->nfiles; i++)
-		(void)sys->close(sys, j->files[i].fd);
-	free(j->files);
-	if (j->helper.fill_fd >= 0)
-		(void)sys->close(sys, j->helper.fill_fd);
-	jnl_engine_fini(&j->engine);
-	journal_probe_close(j->probe);
-	if (j->dir.fd >= 0)
-		(void)sys->close(sys, j->dir.fd);
-	/* Last: until here nobody else may write. */
-	if (j->lock_fd >= 0)
-		(void)sys->close(sys, j->lock_fd);
-	/* In a child of fork the copy of the helper's sleep never ends, and
-	 * destroying what it sleeps on would wait for it. */
-	if (j->alive && j->alive[0]) {
-		pthread_cond_destroy(&j->progress);
-		pthread_cond_destroy(&j->wake);
-		pthread_mutex_destroy(&j->lock);
-	}
-	if (j->alive)
-		(void)munmap(j->alive, 1);
-	free(j);
-}
-
-/* A page that the kernel empties in a child of fork(2). */
-static uint8_t *alive_page(void)
-{
-	uint8_t *p = mmap(NULL, 1, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	if (madvise(p, 1, MADV_WIPEONFORK) < 0) {
-		(void)munmap(p, 1);
-		return NULL;
-	}
-	p[0] = 1;
-	return p;
-}
-
-static journal *new_journal(struct jnl_sys *sys)
-{
-	journal *j = calloc(1, sizeof(*j));
-	pthread_condattr_t attr;
-
-	if (!j)
-		return NULL;
-	j->dir.sys = sys;
-	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
-	j->helper.seen = UINT64_MAX;
-	(void)pthread_mutex_init(&j->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&j->progress, &attr);
-	(void)pthread_cond_init(&j->wake, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	j->alive = alive_page();
-	if (!j->alive) {
-		jnl_journal_free(j);
-		return NULL;
-	}
-	return j;
-}
-
 int jnl_open(journal **ret_j, const char *path,
 	     const struct journal_options *options, const struct jnl_env *env)
 {
@@ -746,7 +570,7 @@ int jnl_open(journal **ret_j, const char *path,
 		ret = check_options(&o);
 	if (ret < 0)
 		return ret;
-	op.j = new_journal(op.sys);
+	op.j = jnl_journal_new(op.sys);
 	if (!op.j)
 		return -ENOMEM;
 	if (o.flags & JOURNAL_READ_ONLY)

@@ -1,5 +1,5 @@
 /*
- * journal/journal.c - appending: the caller driver.
+ * journal/caller.c - appending: the caller driver.
  *
  * The application's threads carry commits themselves: whoever waits and finds
  * nobody carrying takes the next action of the engine, carries it out without
@@ -14,12 +14,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "journal/core.h"
-#include "journal/error.h"
-#include "journal/lock.h"
 
 #define IOV_LIMIT	1024
 
@@ -29,60 +25,6 @@ static int usable(const journal *j)
 	if (!j->alive[0])
 		return -EOWNERDEAD;
 	return j->read_only ? -EROFS : 0;
-}
-
-int jnl_file_add(journal *j, uint64_t number, int fd)
-{
-	struct jnl_segment_file *grown;
-
-	grown = realloc(j->files, (j->nfiles + 1) * sizeof(*grown));
-	if (!grown) {
-		(void)j->dir.sys->close(j->dir.sys, fd);
-		return -ENOMEM;
-	}
-	j->files = grown;
-	j->files[j->nfiles].number = number;
-	j->files[j->nfiles++].fd = fd;
-	return 0;
-}
-
-static int file_of(const journal *j, uint64_t number)
-{
-	for (size_t i = 0; i < j->nfiles; i++) {
-		if (j->files[i].number == number)
-			return j->files[i].fd;
-	}
-	assert(!"a batch lies in a segment that is not open");
-	return -EBADF;
-}
-
-bool jnl_carry(journal *j)
-{
-	struct jnl_dir *dir = &j->dir;
-	struct jnl_action act;
-	int fd, ret;
-
-	assert(!j->carrying);
-	jnl_engine_next(&j->engine, &act);
-	if (act.kind == JNL_ACT_NONE)
-		return false;
-	fd = file_of(j, act.segment);
-	j->carrying = true;
-	pthread_mutex_unlock(&j->lock);
-	if (act.kind == JNL_ACT_WRITE)
-		ret = jnl_way_write(dir->sys, &dir->way, fd, act.batch->image,
-				    act.batch->size, act.offset,
-				    dir->geometry.block_size);
-	else
-		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	pthread_mutex_lock(&j->lock);
-	j->carrying = false;
-	jnl_engine_done(&j->engine, &act, ret);
-	pthread_cond_broadcast(&j->progress);
-	if (!j->helper.blocked &&
-	    jnl_engine_wants_segment(&j->engine) != UINT64_MAX)
-		jnl_helper_call(j);
-	return true;
 }
 
 /* Carry an action out, or wait for the thread that does. */
@@ -168,25 +110,6 @@ static int record_len(const struct iovec *iov, int iovcnt, uint64_t *ret_len)
 	return 0;
 }
 
-/*
- * A thread that is cancelled in the middle of a write would leave the journal
- * locked and the write's fate unknown.
- */
-static int enter(journal *j)
-{
-	int state;
-
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	pthread_mutex_lock(&j->lock);
-	return state;
-}
-
-static void leave(journal *j, int state)
-{
-	pthread_mutex_unlock(&j->lock);
-	(void)pthread_setcancelstate(state, NULL);
-}
-
 int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn)
 {
@@ -198,9 +121,9 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		ret = record_len(iov, iovcnt, &len);
 	if (ret < 0)
 		return ret;
-	state = enter(j);
+	state = jnl_enter(j);
 	ret = append(j, iov, iovcnt, len, &lsn);
-	leave(j, state);
+	jnl_leave(j, state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
 	return ret;
@@ -213,9 +136,9 @@ int journal_sync(journal *j, uint64_t lsn)
 	ret = usable(j);
 	if (ret < 0)
 		return ret;
-	state = enter(j);
+	state = jnl_enter(j);
 	ret = sync_to(j, lsn);
-	leave(j, state);
+	jnl_leave(j, state);
 	return ret;
 }
 
@@ -230,92 +153,13 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		ret = record_len(iov, iovcnt, &len);
 	if (ret < 0)
 		return ret;
-	state = enter(j);
+	state = jnl_enter(j);
 	ret = append(j, iov, iovcnt, len, &lsn);
 	if (!ret)
 		ret = sync_to(j, lsn);
-	leave(j, state);
+	jnl_leave(j, state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
-	return ret;
-}
-
-/* ------------------------------------------------------------------------ */
-
-static const char *barrier_of(const struct jnl_way *way)
-{
-	if (way->dsync)
-		return "RWF_DSYNC";
-	return way->flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
-}
-
-static void fill_info(journal *j, struct journal_info *info)
-{
-	const struct jnl_recovery *rec = &j->recovered;
-	const struct jnl_engine *e = &j->engine;
-
-	memcpy(info->uuid, j->dir.geometry.uuid, sizeof(info->uuid));
-	info->format = j->dir.geometry.version;
-	info->block_size = j->dir.geometry.block_size;
-	info->segment_size = j->dir.geometry.segment_size;
-	info->first_lsn = rec->first;
-	info->recovered_lsn = rec->end;
-	info->tail_bytes = rec->tail_bytes;
-	info->tail_batches = rec->tail_batches;
-	info->method = info->carrier = info->barrier = info->trail = "";
-	if (j->read_only) {
-		info->segments = j->segments;
-		info->frontier = info->end = rec->end;
-		info->writer = j->writer;
-		return;
-	}
-	info->segments = e->segments - rec->first / info->segment_size;
-	info->frontier = e->frontier;
-	info->end = jnl_engine_end(e);
-	info->record_max = e->cfg.record_max;
-	info->queue_depth = e->cfg.queue_depth;
-	info->method = j->method;
-	info->carrier = "pwritev2";
-	info->barrier = barrier_of(&j->dir.way);
-	if (j->probe)
-		info->trail = jnl_probe_trail(j->probe);
-	info->failed = e->error;
-}
-
-int journal_info(journal *j, struct journal_info *info)
-{
-	struct journal_info full = JOURNAL_INFO_INIT;
-	size_t size = info->size;
-	int state;
-
-	if (size < sizeof(full))
-		return -EINVAL;
-	if (!j->alive[0])
-		return -EOWNERDEAD;
-	state = enter(j);
-	fill_info(j, &full);
-	leave(j, state);
-	/* A caller that knows more than this library gets zeros there. */
-	memset(info, 0, size);
-	memcpy(info, &full, sizeof(full));
-	info->size = size;
-	return 0;
-}
-
-int journal_lock_holder(const char *path, pid_t *ret_pid)
-{
-	struct jnl_sys *sys = jnl_sys_linux();
-	int ret, dirfd;
-	pid_t pid;
-
-	dirfd = sys->openat(sys, AT_FDCWD, path,
-			    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dirfd < 0)
-		return dirfd;
-	ret = jnl_lock_holder(sys, dirfd, &pid);
-	(void)sys->close(sys, dirfd);
-	if (!ret)
-		*ret_pid = pid;
 	return ret;
 }
 
@@ -347,9 +191,9 @@ int journal_close(journal *j)
 		return 0;
 	if (j->alive[0] && !j->read_only) {
 		jnl_helper_stop(j);
-		state = enter(j);
+		state = jnl_enter(j);
 		ret = finish(j);
-		leave(j, state);
+		jnl_leave(j, state);
 	}
 	jnl_journal_free(j);
 	return ret;

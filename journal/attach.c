@@ -1,0 +1,117 @@
+/*
+ * journal/attach.c - getting at a journal on disk, to read it.
+ *
+ * Without a writer: the lock, shared, for as long as recovery reads; what is
+ * then known to lie below the end is never written again.  Beside a writer:
+ * up to the newest watermark, and what looks like damage is read again a few
+ * times before it is believed.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "journal/core.h"
+#include "journal/error.h"
+#include "journal/lock.h"
+
+int jnl_open_dir(struct jnl_sys *sys, const char *path)
+{
+	return sys->openat(sys, AT_FDCWD, path,
+			   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+int jnl_dir_error(struct journal_error *error, int ret, const char *path)
+{
+	switch (ret) {
+	case -ENOENT:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: there is no journal: check the path, or "
+				 "create one", path);
+	case -ENOTDIR:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: not a directory: a journal is a "
+				 "directory", path);
+	default:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: %s", path, journal_strerror(ret));
+	}
+}
+
+int jnl_damage_error(struct journal_error *error, int code, const char *path,
+		     const struct jnl_damage *damage)
+{
+	if (!damage->finding)
+		return jnl_error(error, code, JOURNAL_LSN_NONE, path, "%s: %s",
+				 path, journal_strerror(code));
+	return jnl_error(error, code, damage->lsn, damage->file,
+			 "%s/%s: %s", path, damage->file, damage->message);
+}
+
+void jnl_detach(struct jnl_attached *at)
+{
+	if (at->lock_fd >= 0)
+		(void)at->sys->close(at->sys, at->lock_fd);
+	if (at->dirfd >= 0)
+		(void)at->sys->close(at->sys, at->dirfd);
+	jnl_names_free(&at->names);
+	at->lock_fd = at->dirfd = -1;
+}
+
+/* One try at recovering; beside a writer what is read may change under us. */
+static int recover_once(struct jnl_attached *at)
+{
+	struct jnl_view view;
+	int ret;
+
+	jnl_names_free(&at->names);
+	ret = jnl_names_read(at->sys, at->dirfd, &at->names);
+	if (ret < 0)
+		return ret;
+	if (!at->names.count)
+		return -ENOENT;
+	jnl_view_init(&view, at->sys, at->dirfd, true);
+	ret = jnl_recover(&view, &at->names,
+			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_LOCKED,
+			  &at->rec, &at->damage);
+	jnl_view_fini(&view);
+	return ret;
+}
+
+#define LIVE_TRIES	5
+
+int jnl_attach(struct jnl_sys *sys, const char *path,
+	       struct jnl_attached *ret_at, struct journal_error *error)
+{
+	struct jnl_attached *at = ret_at;
+	int ret, tries = 0;
+
+	memset(at, 0, sizeof(*at));
+	at->sys = sys;
+	at->lock_fd = -1;
+	at->dirfd = jnl_open_dir(sys, path);
+	if (at->dirfd < 0)
+		return jnl_dir_error(error, at->dirfd, path);
+	do {
+		/* The writer may have gone since the last try. */
+		ret = jnl_lock_read(sys, at->dirfd);
+		at->live = ret == -EBUSY;
+		if (ret < 0 && ret != -EBUSY && ret != -ENOENT)
+			break;
+		at->lock_fd = ret < 0 ? -1 : ret;
+		ret = recover_once(at);
+		/* Records below the end are never written again, so the lock
+		 * has done its work; a writer need not wait for readers. */
+		if (at->lock_fd >= 0)
+			(void)sys->close(sys, at->lock_fd);
+		at->lock_fd = -1;
+	} while (ret < 0 && at->live && ++tries < LIVE_TRIES);
+	if (!ret)
+		return 0;
+	if (at->damage.finding)
+		(void)jnl_damage_error(error, ret, path, &at->damage);
+	else
+		(void)jnl_dir_error(error, ret, path);
+	jnl_detach(at);
+	return ret;
+}

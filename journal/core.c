@@ -1,0 +1,174 @@
+/*
+ * journal/core.c - the open journal as an object: made, asked, freed.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "journal/core.h"
+#include "journal/lock.h"
+
+void jnl_journal_free(journal *j)
+{
+	struct jnl_sys *sys = j->dir.sys;
+
+	for (size_t i = 0; i < j->nfiles; i++)
+		(void)sys->close(sys, j->files[i].fd);
+	free(j->files);
+	if (j->helper.fill_fd >= 0)
+		(void)sys->close(sys, j->helper.fill_fd);
+	jnl_engine_fini(&j->engine);
+	journal_probe_close(j->probe);
+	if (j->dir.fd >= 0)
+		(void)sys->close(sys, j->dir.fd);
+	/* Last: until here nobody else may write. */
+	if (j->lock_fd >= 0)
+		(void)sys->close(sys, j->lock_fd);
+	/* In a child of fork the copy of the helper's sleep never ends, and
+	 * destroying what it sleeps on would wait for it. */
+	if (j->alive && j->alive[0]) {
+		pthread_cond_destroy(&j->progress);
+		pthread_cond_destroy(&j->wake);
+		pthread_mutex_destroy(&j->lock);
+	}
+	if (j->alive)
+		(void)munmap(j->alive, 1);
+	free(j);
+}
+
+/* A page that the kernel empties in a child of fork(2). */
+static uint8_t *alive_page(void)
+{
+	uint8_t *p = mmap(NULL, 1, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, 1, MADV_WIPEONFORK) < 0) {
+		(void)munmap(p, 1);
+		return NULL;
+	}
+	p[0] = 1;
+	return p;
+}
+
+journal *jnl_journal_new(struct jnl_sys *sys)
+{
+	journal *j = calloc(1, sizeof(*j));
+	pthread_condattr_t attr;
+
+	if (!j)
+		return NULL;
+	j->dir.sys = sys;
+	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
+	j->helper.seen = UINT64_MAX;
+	(void)pthread_mutex_init(&j->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&j->progress, &attr);
+	(void)pthread_cond_init(&j->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	j->alive = alive_page();
+	if (!j->alive) {
+		jnl_journal_free(j);
+		return NULL;
+	}
+	return j;
+}
+
+int jnl_enter(journal *j)
+{
+	int state;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	pthread_mutex_lock(&j->lock);
+	return state;
+}
+
+void jnl_leave(journal *j, int state)
+{
+	pthread_mutex_unlock(&j->lock);
+	(void)pthread_setcancelstate(state, NULL);
+}
+
+/* ------------------------------------------------------------------------ */
+
+static const char *barrier_of(const struct jnl_way *way)
+{
+	if (way->dsync)
+		return "RWF_DSYNC";
+	return way->flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
+}
+
+static void fill_info(journal *j, struct journal_info *info)
+{
+	const struct jnl_recovery *rec = &j->recovered;
+	const struct jnl_engine *e = &j->engine;
+
+	memcpy(info->uuid, j->dir.geometry.uuid, sizeof(info->uuid));
+	info->format = j->dir.geometry.version;
+	info->block_size = j->dir.geometry.block_size;
+	info->segment_size = j->dir.geometry.segment_size;
+	info->first_lsn = rec->first;
+	info->recovered_lsn = rec->end;
+	info->tail_bytes = rec->tail_bytes;
+	info->tail_batches = rec->tail_batches;
+	info->method = info->carrier = info->barrier = info->trail = "";
+	if (j->read_only) {
+		info->segments = j->segments;
+		info->frontier = info->end = rec->end;
+		info->writer = j->writer;
+		return;
+	}
+	info->segments = e->segments - rec->first / info->segment_size;
+	info->frontier = e->frontier;
+	info->end = jnl_engine_end(e);
+	info->record_max = e->cfg.record_max;
+	info->queue_depth = e->cfg.queue_depth;
+	info->method = j->method;
+	info->carrier = "pwritev2";
+	info->barrier = barrier_of(&j->dir.way);
+	if (j->probe)
+		info->trail = jnl_probe_trail(j->probe);
+	info->failed = e->error;
+}
+
+int journal_info(journal *j, struct journal_info *info)
+{
+	struct journal_info full = JOURNAL_INFO_INIT;
+	size_t size = info->size;
+	int state;
+
+	if (size < sizeof(full))
+		return -EINVAL;
+	if (!j->alive[0])
+		return -EOWNERDEAD;
+	state = jnl_enter(j);
+	fill_info(j, &full);
+	jnl_leave(j, state);
+	/* A caller that knows more than this library gets zeros there. */
+	memset(info, 0, size);
+	memcpy(info, &full, sizeof(full));
+	info->size = size;
+	return 0;
+}
+
+int journal_lock_holder(const char *path, pid_t *ret_pid)
+{
+	struct jnl_sys *sys = jnl_sys_linux();
+	int ret, dirfd;
+	pid_t pid;
+
+	dirfd = sys->openat(sys, AT_FDCWD, path,
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (dirfd < 0)
+		return dirfd;
+	ret = jnl_lock_holder(sys, dirfd, &pid);
+	(void)sys->close(sys, dirfd);
+	if (!ret)
+		*ret_pid = pid;
+	return ret;
+}
