@@ -9,6 +9,7 @@ include tests/probe.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
+include tests/quick.mk
 
 # The same programs under valgrind; CK_FORK=no so that it sees every test.
 check-valgrind: all
