@@ -61,7 +61,8 @@ bare()
 		fail_setup "debootstrap of $1 failed"
 	}
 	# What this machine's apt needs to be told, that one needs as well.
-	apt-config dump Acquire >"$2/etc/apt/apt.conf.d/00acquire"
+	apt-config dump Acquire | grep -v IndexTargets \
+		>"$2/etc/apt/apt.conf.d/00acquire"
 	if [ -n "$cache" ]; then
 		tar -C "$2" -cf "$cache/$1.tar.new" .
 		mv "$cache/$1.tar.new" "$cache/$1.tar"
