@@ -76,6 +76,8 @@ inside()
 	# shellcheck disable=SC2016 # expanded in there
 	timeout --kill-after=30 "$limit_s" unshare -m sh -euc '
 		mount --make-rprivate /
+		# A root that is no mount point is missing from mountinfo.
+		mount --bind "$1" "$1"
 		for dir in proc sys dev; do
 			mount --rbind "/$dir" "$1/$dir"
 		done
