@@ -219,11 +219,13 @@ int journal_lock_holder(const char *path, pid_t *ret_pid);
 /* ------------------------------------------------------------------------
  * Reading
  *
- * A reader sees durable records only and changes nothing.  Without a writer
- * it recovers the journal as journal_open() would; beside one, in this or
- * another process, it ends at the last watermark that the writer wrote, which
- * follows the last acknowledged record when the writer pauses.  A reader is
- * for one thread at a time.
+ * A reader changes nothing.  Beside a writer, in this or another process, it
+ * sees durable records only: it ends at the last watermark that the writer
+ * wrote, which follows the last acknowledged record when the writer pauses.
+ * Without one it recovers the journal as journal_open() would, and sees every
+ * acknowledged record; after a crash it may also see some that were written
+ * and not acknowledged, which are no promise until the next journal_open()
+ * for writing has made them one.  A reader is for one thread at a time.
  */
 
 struct journal_record {
