@@ -15,14 +15,27 @@ cleanup() {
 counted 1 300 >lines
 "$tool" append --batch 8 --segment-size 64K good <lines >acks
 "$tool" append --batch 8 --segment-size 64K other <lines >/dev/null
-# The newest segment that holds something, and the spare behind it.
-for file in good/*.seg; do
-	[ -z "$("$forge" batches "$file")" ] || newest=${file#good/}
+# The newest segment that holds something, and the spare behind it.  The
+# spare is made in the background, and given up when the writer closes first.
+find_spare() {
+	for file in good/*.seg; do
+		[ -z "$("$forge" batches "$file")" ] || newest=${file#good/}
+	done
+	last=$(printf '%d' "0x${newest%.seg}")
+	spare=$(segment good $((last + 1)))
+	[ -f "$spare" ]
+}
+tries=0
+until find_spare; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 50 ] || exit 99
+	counted $((300 + tries)) $((300 + tries)) >more
+	cat more >>lines
+	{ cat more; sleep 0.2; } | "$tool" append good >>acks
 done
-last=$(printf '%d' "0x${newest%.seg}")
-spare=$(segment good $((last + 1)))
+rm -f more
 spare=${spare#good/}
-[ "$last" -gt 2 ] && [ -f "good/$spare" ] || exit 99
+[ "$last" -gt 2 ] || exit 99
 
 # A fresh copy to spoil.
 copy() {
