@@ -7,8 +7,9 @@
  * next batch gathers.  One action is carried at a time, so a flush never meets
  * another one.
  *
- * The first failed action ends the journal: the engine hands out nothing any
- * more, and every call returns the first error.
+ * After a failed write or flush the engine asks for a new file in the place
+ * of the segment's; only if that fails too does the journal end, and every call
+ * returns the first error.
  */
 #include "config.h"
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "journal/core.h"
+#include "journal/replace.h"
 
 int jnl_file_add(journal *j, uint64_t number, int fd)
 {
@@ -37,26 +38,77 @@ static int file_of(const journal *j, uint64_t number)
 	return -EBADF;
 }
 
+/* The file's descriptor is for the old file, which is gone. */
+static int reopen(journal *j, uint64_t number)
+{
+	int fd = jnl_segment_open(&j->dir, number, false);
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < j->nfiles; i++) {
+		if (j->files[i].number == number) {
+			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
+			j->files[i].fd = fd;
+		}
+	}
+	return 0;
+}
+
+/* Put a new file in the place of a segment that has failed. */
+static int replace(journal *j, uint64_t number)
+{
+	const struct jnl_engine *e = &j->engine;
+	uint64_t base = number * e->cfg.segment_size, keep = 0;
+	struct jnl_piece piece[2 * (JNL_DEPTH_MAX + 1)];
+	const struct jnl_batch *b;
+	uint32_t n;
+	int ret;
+
+	for (n = 0; (b = jnl_engine_image(e, number, n)); n++)
+		piece[n] = (struct jnl_piece){
+			.image = b->image,
+			.offset = b->lsn - base,
+			.size = b->size,
+		};
+	if (e->frontier > base)
+		keep = e->frontier - base;
+	pthread_mutex_unlock(&j->lock);
+	ret = jnl_segment_replace(&j->dir, number, keep, piece, n);
+	pthread_mutex_lock(&j->lock);
+	return ret ? ret : reopen(j, number);
+}
+
+/* Write or flush, without the lock. */
+static int carry_out(journal *j, const struct jnl_action *act)
+{
+	int fd = file_of(j, act->segment), ret;
+	struct jnl_dir *dir = &j->dir;
+
+	pthread_mutex_unlock(&j->lock);
+	if (act->kind == JNL_ACT_WRITE)
+		ret = jnl_way_write(dir->sys, &dir->way, fd, act->batch->image,
+				    act->batch->size, act->offset,
+				    dir->geometry.block_size);
+	else
+		ret = jnl_way_flush(dir->sys, &dir->way, fd);
+	pthread_mutex_lock(&j->lock);
+	return ret;
+}
+
 bool jnl_carry(journal *j)
 {
-	struct jnl_dir *dir = &j->dir;
 	struct jnl_action act;
-	int fd, ret;
+	int ret;
 
 	assert(!j->carrying);
 	jnl_engine_next(&j->engine, &act);
 	if (act.kind == JNL_ACT_NONE)
 		return false;
-	fd = file_of(j, act.segment);
 	j->carrying = true;
-	pthread_mutex_unlock(&j->lock);
-	if (act.kind == JNL_ACT_WRITE)
-		ret = jnl_way_write(dir->sys, &dir->way, fd, act.batch->image,
-				    act.batch->size, act.offset,
-				    dir->geometry.block_size);
+	if (act.kind == JNL_ACT_REPLACE)
+		ret = replace(j, act.segment);
 	else
-		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	pthread_mutex_lock(&j->lock);
+		ret = carry_out(j, &act);
 	j->carrying = false;
 	jnl_engine_done(&j->engine, &act, ret);
 	pthread_cond_broadcast(&j->progress);

@@ -33,6 +33,7 @@ void jnl_journal_free(journal *j)
 		pthread_cond_destroy(&j->progress);
 		pthread_cond_destroy(&j->wake);
 		pthread_mutex_destroy(&j->lock);
+		pthread_mutex_destroy(&j->dir.names_lock);
 	}
 	if (j->alive)
 		(void)munmap(j->alive, 1);
@@ -66,6 +67,7 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
 	j->helper.seen = UINT64_MAX;
 	(void)pthread_mutex_init(&j->lock, NULL);
+	(void)pthread_mutex_init(&j->dir.names_lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&j->progress, &attr);

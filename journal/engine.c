@@ -3,8 +3,8 @@
  *
  * See journal/engine.h for the invariants.  The queue holds, in LSN order,
  * every batch that is not below the frontier: handed-out ones first, then
- * closed ones, then at most one that gathers.  It fails only by jnl_engine_fail():
- * from then on nothing is handed out and the frontier stands.
+ * closed ones, then at most one that gathers.  It ends only by
+ * jnl_engine_fail(): from then on nothing is handed out and the frontier stands.
  */
 #include "config.h"
 
@@ -28,6 +28,12 @@ static struct jnl_batch *batch_at(struct jnl_engine *e, uint32_t i)
 {
 	assert(i < e->used);
 	return &e->queue[(e->head + i) % e->queue_len];
+}
+
+static uint64_t segment_of(const struct jnl_engine *e,
+			   const struct jnl_batch *b)
+{
+	return b->lsn / e->cfg.segment_size;
 }
 
 int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg)
@@ -340,8 +346,7 @@ static bool next_flush(struct jnl_engine *e, struct jnl_action *act)
 	e->flushing = ++e->flush_seq ? e->flush_seq : ++e->flush_seq;
 	for (uint32_t i = 0; i < e->used; i++) {
 		b = batch_at(e, i);
-		if (b->state == JNL_WRITTEN &&
-		    b->lsn / e->cfg.segment_size == segment)
+		if (b->state == JNL_WRITTEN && segment_of(e, b) == segment)
 			b->flush_id = e->flushing;
 	}
 	act->kind = JNL_ACT_FLUSH;
@@ -351,6 +356,53 @@ static bool next_flush(struct jnl_engine *e, struct jnl_action *act)
 	return true;
 }
 
+static bool handed_out(const struct jnl_batch *b)
+{
+	return b->state != JNL_GATHERING && b->state != JNL_CLOSED;
+}
+
+/* The oldest failed batch, or NULL. */
+static struct jnl_batch *first_failed(struct jnl_engine *e)
+{
+	for (uint32_t i = 0; i < e->used; i++) {
+		if (batch_at(e, i)->state == JNL_FAILED)
+			return batch_at(e, i);
+	}
+	return NULL;
+}
+
+const struct jnl_batch *jnl_engine_image(const struct jnl_engine *e,
+					 uint64_t segment, uint32_t i)
+{
+	for (uint32_t k = 0; k < e->used; k++) {
+		const struct jnl_batch *b =
+			batch_at((struct jnl_engine *)e, k);
+
+		if (handed_out(b) && segment_of(e, b) == segment && !i--)
+			return b;
+	}
+	return NULL;
+}
+
+/*
+ * After a failure: wait until nothing is outstanding in any segment, so that
+ * no late write meets the new file and no other failure is left to come.
+ */
+static void next_replacement(struct jnl_engine *e, struct jnl_batch *failed,
+			     struct jnl_action *act)
+{
+	if (e->replacing || e->flushing)
+		return;
+	for (uint32_t i = 0; i < e->used; i++) {
+		if (batch_at(e, i)->state == JNL_WRITING)
+			return;
+	}
+	e->replacing = true;
+	e->replacements++;
+	act->kind = JNL_ACT_REPLACE;
+	act->segment = segment_of(e, failed);
+}
+
 void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act)
 {
 	struct jnl_batch *b;
@@ -358,6 +410,11 @@ void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act)
 	memset(ret_act, 0, sizeof(*ret_act));
 	if (e->error)
 		return;
+	b = first_failed(e);
+	if (b) {
+		next_replacement(e, b, ret_act);
+		return;
+	}
 	b = next_write(e);
 	if (!b) {
 		(void)next_flush(e, ret_act);
@@ -397,34 +454,70 @@ static void advance(struct jnl_engine *e)
 	}
 }
 
+static void write_done(struct jnl_engine *e, struct jnl_batch *b, int err)
+{
+	assert(b->state == JNL_WRITING);
+	if (err)
+		b->state = JNL_FAILED;
+	else
+		b->state = e->cfg.dsync ? JNL_DURABLE : JNL_WRITTEN;
+}
+
+/*
+ * The error of a flush is told once, and says nothing of which writes it is
+ * about: every batch of the file that is not durable has failed.
+ */
+static void flush_done(struct jnl_engine *e, const struct jnl_action *act,
+		       int err)
+{
+	assert(act->flush_id == e->flushing);
+	e->flushing = 0;
+	for (uint32_t i = 0; i < e->used; i++) {
+		struct jnl_batch *b = batch_at(e, i);
+
+		if (b->state != JNL_WRITTEN || segment_of(e, b) != act->segment)
+			continue;
+		if (err)
+			b->state = JNL_FAILED;
+		else if (b->flush_id == act->flush_id)
+			b->state = JNL_DURABLE;
+	}
+}
+
+static void replace_done(struct jnl_engine *e, const struct jnl_action *act)
+{
+	assert(e->replacing);
+	e->replacing = false;
+	for (uint32_t i = 0; i < e->used; i++) {
+		struct jnl_batch *b = batch_at(e, i);
+
+		if (handed_out(b) && segment_of(e, b) == act->segment)
+			b->state = JNL_DURABLE;
+	}
+	/* The new file is filled to its end. */
+	if (!act->segment)
+		e->ready_end = UINT64_MAX;
+}
+
 void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
 		     int err)
 {
 	assert(err <= 0);
-	if (err) {
-		jnl_engine_fail(e, err);
-		return;
-	}
-	/* After a failure nothing counts any more: what was written beside
-	 * the failed batch may not be reachable over it. */
+	/* Once it has ended nothing counts any more. */
 	if (e->error)
 		return;
-	if (act->kind == JNL_ACT_WRITE) {
-		assert(act->batch->state == JNL_WRITING);
-		act->batch->state = e->cfg.dsync ? JNL_DURABLE : JNL_WRITTEN;
-	} else {
-		assert(act->kind == JNL_ACT_FLUSH &&
-		       act->flush_id == e->flushing);
-		e->flushing = 0;
-		for (uint32_t i = 0; i < e->used; i++) {
-			struct jnl_batch *b = batch_at(e, i);
-
-			if (b->state == JNL_WRITTEN &&
-			    b->flush_id == act->flush_id)
-				b->state = JNL_DURABLE;
-		}
-	}
-	advance(e);
+	if (err)
+		e->fault = err;
+	if (act->kind == JNL_ACT_WRITE)
+		write_done(e, act->batch, err);
+	else if (act->kind == JNL_ACT_FLUSH)
+		flush_done(e, act, err);
+	else if (err)
+		jnl_engine_fail(e, err);
+	else
+		replace_done(e, act);
+	if (!e->error)
+		advance(e);
 }
 
 void jnl_engine_fail(struct jnl_engine *e, int err)
@@ -457,6 +550,9 @@ void jnl_engine_segment_ready(struct jnl_engine *e, uint64_t number)
 
 void jnl_engine_ready_end(struct jnl_engine *e, uint64_t ready_end)
 {
+	/* A replacement may have filled the segment meanwhile. */
+	if (e->ready_end == UINT64_MAX)
+		return;
 	assert(ready_end >= e->ready_end);
 	e->ready_end = ready_end;
 }

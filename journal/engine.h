@@ -19,8 +19,11 @@
  *   - No batch is placed beyond what is ready: an existing segment and, in
  *     segment 0 of a young journal, ready_end.
  *   - At most one flush is outstanding.
- *   - The first failed write or flush ends it: nothing is handed out, no
- *     frontier moves, error keeps the first errno.
+ *   - After a failed write or flush nothing is handed out until everything
+ *     outstanding has ended; then, lowest first, each segment with a failed
+ *     batch is to be replaced by a file that holds the same images.  A failed
+ *     replacement ends it: nothing is handed out, no frontier moves, error
+ *     keeps the first errno.
  */
 #ifndef JNL_JOURNAL_ENGINE_H
 #define JNL_JOURNAL_ENGINE_H
@@ -47,6 +50,7 @@ enum jnl_batch_state {
 	JNL_CLOSED,		/* position and records fixed, not handed out */
 	JNL_WRITING,		/* handed out */
 	JNL_WRITTEN,		/* complete, not known durable */
+	JNL_FAILED,		/* its write or its flush has failed */
 	JNL_DURABLE,		/* durable, but one before it is not */
 };
 
@@ -66,12 +70,13 @@ enum jnl_action_kind {
 	JNL_ACT_NONE,		/* nothing now */
 	JNL_ACT_WRITE,		/* write batch->image, batch->size, at lsn */
 	JNL_ACT_FLUSH,		/* flush the file of segment */
+	JNL_ACT_REPLACE,	/* replace segment's file: jnl_engine_image() */
 };
 
 struct jnl_action {
 	enum jnl_action_kind kind;
 	struct jnl_batch *batch;	/* JNL_ACT_WRITE */
-	uint64_t segment;		/* both */
+	uint64_t segment;		/* all */
 	uint64_t offset;		/* JNL_ACT_WRITE: in the segment's file */
 	uint32_t flush_id;		/* JNL_ACT_FLUSH */
 };
@@ -90,6 +95,8 @@ struct jnl_engine {
 	uint32_t batch_max;	/* bytes of an image */
 	uint32_t flushing;	/* id of the outstanding flush, or 0 */
 	uint32_t flush_seq;
+	bool replacing;		/* a replacement is outstanding */
+	int fault;		/* why the newest replacement was needed */
 	int error;		/* 0 or the first negative errno */
 
 	/* Batches from the frontier on, in LSN order, a ring. */
@@ -108,7 +115,7 @@ struct jnl_engine {
 	uint32_t free_skip_n;
 
 	/* Counted since the start. */
-	uint64_t commits, records, flushes;
+	uint64_t commits, records, flushes, replacements;
 };
 
 /* Allocates the images. -ENOMEM, or 0. */
@@ -147,6 +154,13 @@ bool jnl_engine_mark(struct jnl_engine *e);
 
 /* The next thing to do; kind is JNL_ACT_NONE if there is nothing now. */
 void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act);
+
+/*
+ * The i-th batch that a replacement of segment has to write, oldest first, or
+ * NULL past the last.  They stay as they are until the action is done.
+ */
+const struct jnl_batch *jnl_engine_image(const struct jnl_engine *e,
+					 uint64_t segment, uint32_t i);
 
 /* How an action ended: 0 or a negative errno. */
 void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,

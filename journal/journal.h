@@ -8,8 +8,9 @@
  *     the kernel or the power.
  *   - What is read back after a crash is a prefix of what was appended.
  *   - Damage is reported, never taken for the end.
- *   - After the first failed write or flush every later call that would need
- *     one returns that first error; nothing is retried behind your back.
+ *   - A failed write or flush is never asked again.  Either a new file, made
+ *     of what the medium gives back and what is still in memory, takes the
+ *     place of the failed one, or every later call returns that first error.
  *
  * Read libjournal's doc/failure-model for what is promised and what is not.
  *
@@ -154,7 +155,7 @@ int journal_close(journal *j);
  *   -EINVAL      iovcnt out of range
  *   -EROFS       opened with JOURNAL_READ_ONLY
  *   -EOWNERDEAD  in a child of fork(2)
- *   any other: the first error of a write or flush, for good
+ *   any other: the first failure that no new file could make up for; for good
  */
 int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn);

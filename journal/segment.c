@@ -138,8 +138,13 @@ int jnl_segment_open(const struct jnl_dir *dir, uint64_t number, bool buffered)
 	return dir->sys->openat(dir->sys, dir->fd, name, flags, 0);
 }
 
-int jnl_segment_fill(const struct jnl_dir *dir, int fd, uint64_t from,
-		     uint64_t to, bool no_flush)
+size_t jnl_dir_alignment(const struct jnl_dir *dir)
+{
+	return dir->way.direct ? dir->geometry.block_size : 1;
+}
+
+int jnl_segment_zeros(const struct jnl_dir *dir, int fd, uint64_t from,
+		      uint64_t to, const atomic_bool *cancel)
 {
 	/* Never written to: the pages stay the kernel's one zero page. */
 	void *zeros = jnl_buffer_alloc(ZEROS_LEN);
@@ -149,17 +154,24 @@ int jnl_segment_fill(const struct jnl_dir *dir, int fd, uint64_t from,
 	if (!zeros)
 		return -ENOMEM;
 	while (from < to && !ret) {
-		if (atomic_load(&dir->cancel)) {
+		if (cancel && atomic_load(cancel)) {
 			ret = -ECANCELED;
 			break;
 		}
 		n = to - from < ZEROS_LEN ? to - from : ZEROS_LEN;
 		ret = jnl_write_full(dir->sys, fd, zeros, n, from, 0,
-				     dir->way.direct ?
-					     dir->geometry.block_size : 1);
+				     jnl_dir_alignment(dir));
 		from += n;
 	}
 	jnl_buffer_free(zeros, ZEROS_LEN);
+	return ret;
+}
+
+int jnl_segment_fill(const struct jnl_dir *dir, int fd, uint64_t from,
+		     uint64_t to, bool no_flush)
+{
+	int ret = jnl_segment_zeros(dir, fd, from, to, &dir->cancel);
+
 	if (!ret && !no_flush)
 		ret = jnl_way_flush(dir->sys, &dir->way, fd);
 	return ret;
@@ -176,7 +188,7 @@ static int write_header(const struct jnl_dir *dir, int fd, uint64_t number)
 	h.number = number;
 	jnl_segment_encode(block, &h);
 	ret = jnl_write_full(dir->sys, fd, block, h.block_size, 0, 0,
-			     dir->way.direct ? h.block_size : 1);
+			     jnl_dir_alignment(dir));
 	jnl_buffer_free(block, h.block_size);
 	return ret;
 }
@@ -203,49 +215,94 @@ static int reserve(const struct jnl_dir *dir, int fd)
 	return ret;
 }
 
-int jnl_segment_make(const struct jnl_dir *dir, uint64_t number,
-		     uint64_t fill_to, bool *ret_final)
+int jnl_dir_publish(struct jnl_dir *dir, const char *from, const char *to,
+		    bool *ret_final)
 {
-	char name[JNL_SEGMENT_NAME_LEN], tmp[JNL_SEGMENT_NAME_LEN];
 	struct jnl_sys *sys = dir->sys;
-	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
-	int ret, fd, err;
+	int ret;
 
-	*ret_final = false;
-	jnl_segment_name(name, number);
+	pthread_mutex_lock(&dir->names_lock);
+	ret = dir->names_error;
+	if (!ret) {
+		ret = sys->rename(sys, dir->fd, from, to);
+		if (!ret) {
+			ret = sys->fsync(sys, dir->fd);
+			dir->names_error = ret;
+		}
+	}
+	*ret_final = dir->names_error != 0;
+	pthread_mutex_unlock(&dir->names_lock);
+	return ret;
+}
+
+void jnl_tmp_name(char tmp[JNL_SEGMENT_NAME_LEN], uint64_t number)
+{
 	jnl_segment_name(tmp, number);
 	memcpy(tmp + 16, ".tmp", 5);
-	if (dir->way.direct)
-		flags |= O_DIRECT;
+}
+
+int jnl_tmp_create(const struct jnl_dir *dir, const char *tmp)
+{
+	int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+	struct jnl_sys *sys = dir->sys;
+	int fd, ret;
+
 	/* What another life left under this name means nothing. */
 	ret = sys->unlink(sys, dir->fd, tmp);
 	if (ret < 0 && ret != -ENOENT)
 		return ret;
+	if (dir->way.direct)
+		flags |= O_DIRECT;
 	fd = sys->openat(sys, dir->fd, tmp, flags, FILE_MODE);
 	if (fd < 0)
 		return fd;
 	ret = reserve(dir, fd);
-	if (!ret)
-		ret = jnl_segment_fill(dir, fd, dir->geometry.block_size,
-				       fill_to, true);
+	if (ret < 0) {
+		(void)sys->close(sys, fd);
+		(void)sys->unlink(sys, dir->fd, tmp);
+		return ret;
+	}
+	return fd;
+}
+
+int jnl_tmp_finish(struct jnl_dir *dir, int fd, uint64_t number,
+		      const char *tmp, int err, bool *ret_final)
+{
+	char name[JNL_SEGMENT_NAME_LEN];
+	struct jnl_sys *sys = dir->sys;
+	int ret = err, closed;
+
 	if (!ret)
 		ret = write_header(dir, fd, number);
 	/* fsync and not fdatasync: size and extents have to be there too. */
 	if (!ret)
 		ret = sys->fsync(sys, fd);
-	err = sys->close(sys, fd);
+	closed = sys->close(sys, fd);
 	if (!ret)
-		ret = err;
+		ret = closed;
+	jnl_segment_name(name, number);
+	*ret_final = false;
 	if (!ret)
-		ret = sys->rename(sys, dir->fd, tmp, name);
-	if (ret < 0) {
+		ret = jnl_dir_publish(dir, tmp, name, ret_final);
+	if (ret < 0 && !*ret_final)
 		(void)sys->unlink(sys, dir->fd, tmp);
-		return ret;
-	}
-	ret = sys->fsync(sys, dir->fd);
-	if (ret < 0)
-		*ret_final = true;
 	return ret;
+}
+
+int jnl_segment_make(struct jnl_dir *dir, uint64_t number, uint64_t fill_to,
+		     bool *ret_final)
+{
+	char tmp[JNL_SEGMENT_NAME_LEN];
+	int ret, fd;
+
+	*ret_final = false;
+	jnl_tmp_name(tmp, number);
+	fd = jnl_tmp_create(dir, tmp);
+	if (fd < 0)
+		return fd;
+	ret = jnl_segment_zeros(dir, fd, dir->geometry.block_size, fill_to,
+			  &dir->cancel);
+	return jnl_tmp_finish(dir, fd, number, tmp, ret, ret_final);
 }
 
 /* ------------------------------------------------------------------------ */

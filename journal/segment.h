@@ -10,6 +10,7 @@
 #ifndef JNL_JOURNAL_SEGMENT_H
 #define JNL_JOURNAL_SEGMENT_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,9 +31,24 @@ struct jnl_dir {
 	uint64_t seed;
 	struct jnl_way way;		/* writers only */
 	bool nocow;
-	/* Set by another thread: give up filling with -ECANCELED. */
+	/* Set by another thread: give up making with -ECANCELED. */
 	atomic_bool cancel;
+	/*
+	 * Renames and the fsync that makes them durable, one at a time: of
+	 * two that sync a directory together one gets the error, and the
+	 * other a 0 that means nothing.  names_error is the first failure;
+	 * after it nobody can know which names will be there.
+	 */
+	pthread_mutex_t names_lock;
+	int names_error;
 };
+
+/*
+ * Rename from to to, and make that durable.  -errno; *ret_final is set if
+ * nothing may be retried.
+ */
+int jnl_dir_publish(struct jnl_dir *dir, const char *from, const char *to,
+		    bool *ret_final);
 
 void jnl_segment_name(char name[JNL_SEGMENT_NAME_LEN], uint64_t number);
 
@@ -61,8 +77,26 @@ bool jnl_names_have(const struct jnl_names *names, uint64_t number);
  * did not get its name is removed.  *ret_final is set if the failure leaves
  * the directory in a state that nobody can know: nothing may be retried.
  */
-int jnl_segment_make(const struct jnl_dir *dir, uint64_t number,
-		     uint64_t fill_to, bool *ret_final);
+int jnl_segment_make(struct jnl_dir *dir, uint64_t number, uint64_t fill_to,
+		     bool *ret_final);
+
+/*
+ * The steps of making one.  A half-made file has its space reserved and
+ * nothing else: jnl_tmp_create() gives its descriptor.  jnl_tmp_finish() takes
+ * it over, with what writing the content came to (err), and gives the file
+ * its header and, durably, its name; a failure removes the file.
+ */
+void jnl_tmp_name(char tmp[JNL_SEGMENT_NAME_LEN], uint64_t number);
+int jnl_tmp_create(const struct jnl_dir *dir, const char *tmp);
+int jnl_tmp_finish(struct jnl_dir *dir, int fd, uint64_t number,
+		   const char *tmp, int err, bool *ret_final);
+
+/* Zeros in [from, to), not yet durable; *cancel (may be NULL) ends it. */
+int jnl_segment_zeros(const struct jnl_dir *dir, int fd, uint64_t from,
+		      uint64_t to, const atomic_bool *cancel);
+
+/* What offsets and lengths of writes have to be a multiple of. */
+size_t jnl_dir_alignment(const struct jnl_dir *dir);
 
 /* Open for writing as the way says, or (buffered) through the page cache. */
 int jnl_segment_open(const struct jnl_dir *dir, uint64_t number, bool buffered);

@@ -310,9 +310,10 @@ START_TEST(a_watermark_is_written_once_and_only_when_idle)
 }
 END_TEST
 
-START_TEST(a_failed_write_ends_it_with_the_first_error)
+START_TEST(a_failed_write_is_answered_by_a_new_file_with_the_same_images)
 {
-	struct jnl_action one, two;
+	struct jnl_action one, two, replace;
+	uint8_t before[BLOCK];
 	uint64_t lsn;
 
 	start(true, 2, 1);
@@ -322,22 +323,70 @@ START_TEST(a_failed_write_ends_it_with_the_first_error)
 	ck_assert_int_eq(add(8, &lsn), 0);
 	jnl_engine_want(&e, lsn + 1);
 	two = next(JNL_ACT_WRITE);
-	jnl_engine_done(&e, &two, -EIO);
-	/* the one before it completes: nothing moves any more */
-	jnl_engine_done(&e, &one, 0);
-	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
-	jnl_engine_fail(&e, -ENOSPC);
-	ck_assert_int_eq(add(8, &lsn), -EIO);
+	memcpy(before, one.batch->image, BLOCK);
+	jnl_engine_done(&e, &one, -EIO);
+	/* not while a write is in flight */
 	next(JNL_ACT_NONE);
-	ck_assert(!jnl_engine_mark(&e));
-	ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
+	jnl_engine_done(&e, &two, 0);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	replace = next(JNL_ACT_REPLACE);
+	next(JNL_ACT_NONE);
+	ck_assert_uint_eq(replace.segment, 0);
+	/* both, completed or not, as they were */
+	ck_assert_ptr_eq(jnl_engine_image(&e, 0, 0), one.batch);
+	ck_assert_ptr_eq(jnl_engine_image(&e, 0, 1), two.batch);
+	ck_assert_ptr_null(jnl_engine_image(&e, 0, 2));
+	ck_assert_mem_eq(one.batch->image, before, BLOCK);
+	/* meanwhile records gather */
+	ck_assert_int_eq(add(8, &lsn), 0);
+	ck_assert_ptr_null(jnl_engine_image(&e, 0, 2));
+	jnl_engine_done(&e, &replace, 0);
+	ck_assert_uint_eq(e.frontier, 4 * BLOCK);
+	ck_assert_int_eq(e.error, 0);
+	jnl_engine_want(&e, lsn + 1);
+	one = next(JNL_ACT_WRITE);
+	ck_assert_uint_eq(header_of(&one).durable, 4 * BLOCK);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(failed_segments_are_replaced_lowest_first)
+{
+	struct jnl_action act[5];
+	uint64_t lsn;
+
+	start(true, 8, 2);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+	}
+	for (int i = 0; i < 5; i++)
+		act[i] = next(JNL_ACT_WRITE);
+	/* the batch in segment 1 fails, then the skip batch in 0 */
+	jnl_engine_done(&e, &act[4], -EIO);
+	jnl_engine_done(&e, &act[3], -EIO);
+	for (int i = 0; i < 3; i++)
+		jnl_engine_done(&e, &act[i], 0);
+	ck_assert_uint_eq(e.frontier, 14 * BLOCK);
+	act[0] = next(JNL_ACT_REPLACE);
+	ck_assert_uint_eq(act[0].segment, 0);
+	ck_assert_uint_eq(jnl_engine_image(&e, 0, 0)->lsn, 14 * BLOCK);
+	ck_assert_ptr_null(jnl_engine_image(&e, 0, 1));
+	jnl_engine_done(&e, &act[0], 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT);
+	act[0] = next(JNL_ACT_REPLACE);
+	ck_assert_uint_eq(act[0].segment, 1);
+	jnl_engine_done(&e, &act[0], 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT + 5 * BLOCK);
+	ck_assert_uint_eq(e.replacements, 2);
+	next(JNL_ACT_NONE);
 	jnl_engine_fini(&e);
 }
 END_TEST
 
 START_TEST(a_failed_flush_is_never_asked_again)
 {
-	struct jnl_action act;
+	struct jnl_action act, late;
 	uint64_t lsn;
 
 	start(false, 2, 1);
@@ -346,10 +395,42 @@ START_TEST(a_failed_flush_is_never_asked_again)
 	act = next(JNL_ACT_WRITE);
 	jnl_engine_done(&e, &act, 0);
 	act = next(JNL_ACT_FLUSH);
+	/* this one completes while the flush is out: it is not covered, and
+	 * the flush's error is about the whole file */
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	late = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &late, 0);
 	jnl_engine_done(&e, &act, -EIO);
-	next(JNL_ACT_NONE);
+	act = next(JNL_ACT_REPLACE);
+	ck_assert_ptr_eq(jnl_engine_image(&e, 0, 1), late.batch);
 	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
-	ck_assert_int_eq(e.error, -EIO);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert_uint_eq(e.frontier, 4 * BLOCK);
+	next(JNL_ACT_NONE);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_failed_replacement_ends_it_with_the_first_error)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 2, 1);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, -EIO);
+	act = next(JNL_ACT_REPLACE);
+	jnl_engine_done(&e, &act, -ENOSPC);
+	ck_assert_int_eq(e.error, -ENOSPC);
+	jnl_engine_fail(&e, -EROFS);
+	ck_assert_uint_eq(e.frontier, 2 * BLOCK);
+	ck_assert_int_eq(add(8, &lsn), -ENOSPC);
+	next(JNL_ACT_NONE);
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
 	jnl_engine_fini(&e);
 }
 END_TEST
@@ -399,7 +480,9 @@ RUN_SUITE("engine", 20,
 	  an_append_takes_no_lsn_in_a_segment_that_is_not_there,
 	  no_batch_passes_ready_end,
 	  a_watermark_is_written_once_and_only_when_idle,
-	  a_failed_write_ends_it_with_the_first_error,
+	  a_failed_write_is_answered_by_a_new_file_with_the_same_images,
+	  failed_segments_are_replaced_lowest_first,
 	  a_failed_flush_is_never_asked_again,
+	  a_failed_replacement_ends_it_with_the_first_error,
 	  a_record_over_record_max_changes_nothing,
 	  a_spare_is_wanted_once_a_quarter_is_used)

@@ -349,7 +349,75 @@ START_TEST(an_append_without_room_takes_no_lsn_and_goes_on_later)
 }
 END_TEST
 
+/* The inode of a segment's file. */
+static ino_t inode(int number)
+{
+	struct stat st;
+	char *file;
+
+	if (asprintf(&file, "%s/%016x.seg", path, number) < 0)
+		abort();
+	ck_assert_int_eq(stat(file, &st), 0);
+	free(file);
+	return st.st_ino;
+}
+
+/* Commit records with one failure in the midst of it; it must not show. */
+static void survive(const struct jnl_choice *choice, enum fault_call call,
+		    unsigned long at, bool after)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = choice, .no_helper = true };
+	char text[9100];
+	struct iovec iov = { text, 0 };
+	struct journal_info info = JOURNAL_INFO_INIT;
+	static struct run run;
+	ino_t before;
+	journal *j;
+	int ret;
+
+	memset(&run, 0, sizeof(run));
+	setup();
+	fault_init(&run.fault, jnl_sys_linux());
+	env.sys = &run.fault.sys;
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = SMALL;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	before = inode(0);
+	fault_set(&run.fault, call, at, 1, -EIO);
+	run.fault.after = after;
+	/* they fit into segment 0 */
+	while (run.appended < 5) {
+		payload(text, sizeof(text), run.appended);
+		iov.iov_len = strlen(text);
+		ret = journal_commit(j, &iov, 1, &run.lsn[run.appended]);
+		ck_assert_int_eq(ret, 0);
+		run.acked = ++run.appended;
+	}
+	ck_assert_uint_eq(run.fault.hit, 1);
+	ck_assert(inode(0) != before);
+	ck_assert_int_eq(journal_info(j, &info), 0);
+	ck_assert_int_eq(info.failed, 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	check(&run);
+	teardown();
+}
+
+START_TEST(a_single_failed_write_or_flush_is_survived)
+{
+	for (int after = 0; after < 2; after++) {
+		for (unsigned long at = 1; at <= 5; at++) {
+			survive(&choice_dsync, FAULT_PWRITE, at, after);
+			survive(&choice_flush, FAULT_PWRITE, at, after);
+			survive(&choice_flush, FAULT_FDATASYNC, at, after);
+			survive(&choice_buffered, FAULT_FDATASYNC, at, after);
+		}
+	}
+}
+END_TEST
+
 RUN_SUITE("fault", 300,
+	  a_single_failed_write_or_flush_is_survived,
 	  a_failed_write_loses_nothing_acknowledged,
 	  a_failed_flush_loses_nothing_acknowledged,
 	  a_failed_change_of_names_loses_nothing_acknowledged,
