@@ -4,7 +4,9 @@ set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
 
-counted 1 400 >lines
+# So many that the newest segment has several batches: its first is found by
+# one rule, the others by another.
+counted 1 370 >lines
 "$tool" append --batch 16 --segment-size 64K j <lines >acks
 
 begin "a sound journal is sound, with everything counted"
@@ -12,8 +14,8 @@ remember j
 run 0 "$tool" verify j
 quiet
 grep -q '^finding: *sound$' out || bad "not sound"
-grep -q '^records: *400$' out || bad "not 400 records"
-payload=$(($(wc -c <lines) - 400))
+grep -q '^records: *370$' out || bad "not 370 records"
+payload=$(($(wc -c <lines) - 370))
 grep -q "^payload: *$payload\$" out || bad "not $payload bytes"
 run 0 "$tool" verify --json j
 grep -q '"finding":"sound","damaged":false,"code":0' out || bad "JSON: $(cat out)"
@@ -28,6 +30,8 @@ done >batches
 closing=$(tail -n 1 batches)
 newest=${closing%% *}
 closing_offset=$(echo "$closing" | cut -d ' ' -f 2)
+
+[ "$(grep -c "^$newest " batches)" -ge 4 ] || exit 99
 
 begin "closing leaves a watermark that covers everything"
 [ "$(echo "$closing" | awk '{ print ($4 == $5) }')" = 1 ] ||
@@ -72,7 +76,7 @@ while read -r file byte bit; do
 	file=flipped/${file#j/}
 	"$forge" flip "$file" "$byte" "$bit"
 	have=0
-	timeout 60 "$tool" verify flipped >out 2>err || have=$?
+	timeout -k 5 60 "$tool" verify flipped >out 2>err || have=$?
 	"$forge" flip "$file" "$byte" "$bit"
 	if [ "$have" -ne 1 ]; then
 		missed=$((missed + 1))
@@ -100,15 +104,17 @@ unchanged flipped
 "$forge" flip "flipped/${1#j/}" "$(($2 + 70))" 2
 
 begin "a writer refuses damage in the segment where it would go on"
-set -- $(sed '$d' batches | tail -n 1)
-"$forge" flip "flipped/${1#j/}" "$(($2 + 70))" 2
-remember flipped
-run 1 "$tool" append flipped <lines
-says flipped "${1#j/}"
-[ ! -s out ] || bad "an LSN was printed"
-run 1 "$tool" info flipped
-unchanged flipped
-"$forge" flip "flipped/${1#j/}" "$(($2 + 70))" 2
+grep "^$newest " batches | sed '$d' >places
+while read -r _ offset _; do
+	"$forge" flip "flipped/${newest#j/}" "$((offset + 70))" 2
+	remember flipped
+	run 1 "$tool" append flipped <lines
+	says flipped "${newest#j/}"
+	[ ! -s out ] || bad "an LSN was printed"
+	run 1 "$tool" info flipped
+	unchanged flipped
+	"$forge" flip "flipped/${newest#j/}" "$((offset + 70))" 2
+done <places
 
 begin "bits in the last window are a tail, which is said, and the rest is there"
 for byte in 0 10 30 60; do
@@ -117,7 +123,7 @@ for byte in 0 10 30 60; do
 	run 0 "$tool" verify flipped
 	quiet
 	grep -q '^finding: *tail$' out || bad "byte $byte: $(head -n 1 out)"
-	grep -q '^records: *400$' out || bad "byte $byte: records are missing"
+	grep -q '^records: *370$' out || bad "byte $byte: records are missing"
 	run 0 "$tool" info flipped
 	grep -q '^tail: *[1-9]' out || bad "info does not tell the tail"
 	run 0 "$tool" cat flipped
@@ -128,7 +134,7 @@ done
 
 begin "the next writer makes an end of a tail"
 "$forge" flip "flipped/${newest#j/}" "$((closing_offset + 10))" 4
-counted 401 410 >more
+counted 371 380 >more
 run 0 "$tool" append flipped <more
 run 0 "$tool" verify flipped
 grep -q '^finding: *sound$' out || bad "$(head -n 1 out)"

@@ -143,7 +143,7 @@ while read -r fresh size batch method delay; do
 	esac
 
 	have=0
-	timeout 60 "$tool" cat --lsn j >out 2>err || have=$?
+	timeout -k 5 60 "$tool" cat --lsn j >out 2>err || have=$?
 	if [ "$have" -eq 2 ] && [ ! -s acks ] && [ "$there" -eq 0 ] &&
 		[ -z "$(find j -name '*.seg' 2>/dev/null)" ]; then
 		# Killed before there was a journal.
@@ -159,7 +159,7 @@ while read -r fresh size batch method delay; do
 		bad "$where: $(cat why)"
 		break
 	fi
-	if [ $((life % 10)) -eq 0 ] && ! timeout 60 "$tool" verify j >out 2>err; then
+	if [ $((life % 10)) -eq 0 ] && ! timeout -k 5 60 "$tool" verify j >out 2>err; then
 		bad "$where: verify finds damage"
 		break
 	fi

@@ -100,7 +100,7 @@ essence() {
 	done
 
 	begin "$fs: what a kill leaves is complete"
-	if ! JOURNAL_TEST_KILLS=12 TMPDIR=$mnt timeout 60 sh "$tests/kill.sh" \
+	if ! JOURNAL_TEST_KILLS=12 TMPDIR=$mnt timeout -k 5 60 sh "$tests/kill.sh" \
 		>killed 2>&1; then
 		cat killed
 		bad "see above"
@@ -247,7 +247,7 @@ failing_device() {
 		return 0
 	fi
 	have=0
-	timeout 60 "$tool" cat "$mnt/j" >out 2>err || have=$?
+	timeout -k 5 60 "$tool" cat "$mnt/j" >out 2>err || have=$?
 	got=$(wc -l <out)
 	echo "#   $n acknowledged, $got read back, cat ends with $have"
 	head -n "$got" lines >want
