@@ -24,6 +24,8 @@ tests_sim_test_disk_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_sim_test_disk_LDADD = tests/libsim.la libcore.la $(CHECK_LIBS)
 endif
 
-sim_scripts = tests/sim/broken.sh
+EXTRA_DIST += tests/model/journal_model.py tests/model/replay.py
+sim_scripts = tests/sim/broken.sh tests/model/model.sh tests/model/replay.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
+AM_TESTS_ENVIRONMENT += PYTHON3='$(PYTHON3)'; export PYTHON3;
