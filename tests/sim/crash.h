@@ -1,0 +1,214 @@
+/*
+ * tests/sim/crash.h - histories of a journal on the simulated disk.
+ *
+ * A world is a journal's history of several lives, each a process that opens
+ * the journal, appends and dies.  While a life runs, every step leaves a point:
+ * the disk as it is then, with what has been acknowledged.  From a point any
+ * number of crash states are made and judged:
+ *
+ *   P1  what was acknowledged, or found by an open that succeeded, is read
+ *   P2  what is read is a prefix of what was appended
+ *   P3  without damage nothing says damage
+ *   P4  with damage: what a surviving header says was durable is never lost
+ *       silently, and never more acknowledged batches than the queue is deep
+ *
+ * The n-th record of a journal always has the same payload, in every life:
+ * an application that retries after a crash, which makes lives hard to tell
+ * apart.
+ */
+#ifndef JNL_SIM_CRASH_H
+#define JNL_SIM_CRASH_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "journal/core.h"
+#include "journal/format.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/sys.h"
+
+#define MAX_RECORDS	512
+#define MAX_POINTS	8192
+#define MAX_DEPTH	4u
+#define LSN_UNKNOWN	UINT64_MAX
+
+enum { DIRECT_DSYNC, DIRECT_FLUSH, BUFFERED, METHODS };
+
+struct world;
+
+/* One rule switched off, so that a violation has to be found. */
+struct rule {
+	const char *name;
+	const char *what;
+	/* Change the process's table, after sim_init() and again once the
+	 * journal is open. */
+	void (*table)(struct world *w, struct sim *s, bool opening);
+	/* Narrow the world to where it shows. */
+	int methods[3];		/* of the lives; the last repeats; -1: any */
+	bool engine_only;	/* only the simulator as driver */
+	bool caller_only;
+	bool ack_early;		/* done is told before it is true */
+	bool ack_unordered;	/* any complete batch is taken for durable */
+	bool ready_early;	/* ready_end is moved before the filling */
+	bool opens_only;	/* later lives only open */
+	bool flush_fails;	/* the first life has a flush that fails */
+	bool young;		/* a segment 0 that is filled in chunks */
+	bool damage;		/* shows only with damage at rest */
+};
+
+struct point {
+	struct sim_disk *disk;
+	uint32_t acked, appended;
+	bool created;
+};
+
+/* Counts over all worlds of a process. */
+struct counts {
+	uint64_t states;	/* distinct images judged */
+	uint64_t judged, opened, verified;
+	uint64_t worlds, lives, points, cuts, kills;
+	uint64_t damages, reported, harmless, silent;
+	uint64_t faults, exhaustive, live;
+};
+
+struct seen {
+	uint64_t *slot;
+	uint64_t room, used;
+};
+
+struct world {
+	uint64_t seed;
+	const struct rule *rule;
+	struct sim_pick pick;
+	uint64_t segment_size;
+	uint32_t record_max;
+	uint32_t depth;
+	unsigned int unit;	/* what a torn write is made of */
+	int life;
+	int method;
+	bool no_direct;		/* the file system refuses O_DIRECT */
+	bool young;		/* segment 0 is filled in chunks */
+	bool small;		/* few records, for going through all states */
+
+	struct sim_disk *disk;	/* between lives */
+	bool created;
+	uint32_t acked, appended;
+	uint64_t lsn[MAX_RECORDS];
+
+	/* The life that runs. */
+	struct sim sim;
+	bool opening;
+	int fail_after;		/* calls until one fails; 0: none does */
+	bool fail_open;		/* while opening, else afterwards */
+	bool failed;
+	struct point *point;
+	int points;
+
+	struct counts *counts;
+	uint64_t enough;	/* counted states after which to stop */
+	struct seen *images, *verdicts;
+	struct emit *emit;
+	bool verbose;
+	const struct sim_disk *judged;
+	char violation[600];
+	jmp_buf stop;
+};
+
+/* Ends the world with what went wrong. */
+void violated(struct world *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+void note(const struct world *w, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* True if value was not there yet. */
+bool seen_add(struct seen *s, uint64_t value);
+void seen_free(struct seen *s);
+
+/* ------------------------------------------------------------------------
+ * records.c: what is appended
+ */
+
+uint32_t record_len(const struct world *w, uint32_t n);
+void record_fill(const struct world *w, uint32_t n, uint8_t *p);
+bool record_good(const struct world *w, uint32_t n, const void *p, size_t len);
+/* How many of the records known lie below lsn. */
+uint32_t records_below(const struct world *w, uint64_t lsn);
+
+/* ------------------------------------------------------------------------
+ * judge.c: what a crash left
+ */
+
+void choice_of(const struct world *w, int method, struct jnl_choice *ret);
+/* A process on disk with the world's table. */
+void process(struct world *w, struct sim *s, struct sim_disk *disk);
+
+/*
+ * Read everything.  0 or the error of opening or of reading, with what was
+ * read before in *ret_count, compared with what was appended.
+ */
+int read_process(struct world *w, struct sim *s, uint32_t *ret_count,
+		 uint64_t *ret_lsn);
+int read_back(struct world *w, struct sim_disk *disk, uint32_t *ret_count,
+	      uint64_t *ret_lsn);
+
+/* Make a crash state of the point; the caller owns it. */
+struct sim_disk *crash(struct world *w, const struct point *p,
+		       struct sim_pick *pick, bool kill);
+
+/* Judge a crash state (owned by the caller; may be changed).  True if it had
+ * not been judged before. */
+bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
+	   bool kill, unsigned int effort);
+
+/* Damage a power-cut image at rest, and judge what is said about it. */
+void judge_damage(struct world *w, const struct point *p,
+		  const struct sim_disk *disk);
+
+/* ------------------------------------------------------------------------
+ * life.c: what processes do
+ */
+
+/* One life on w->disk; leaves its points. */
+void live(struct world *w);
+void points_free(struct world *w);
+
+/* ------------------------------------------------------------------------
+ * image.c: the bytes, read by somebody else
+ */
+
+struct link {
+	struct jnl_batch_header h;
+	uint64_t lsn, end;
+	uint32_t blocks;
+};
+
+struct image {
+	const struct sim_disk *disk;
+	uint64_t segment_size, seed;
+	uint64_t newest;
+	bool sound;		/* segment 0 has a good header */
+	bool unchained;		/* asked for: links are not looked at */
+	struct link chain[1024];
+	int links;
+	uint64_t end;		/* behind the last that links */
+};
+
+/* The chain from segment 0 on, as far as it goes. */
+void image_walk(struct image *im, const struct sim_disk *disk);
+const uint8_t *image_block(const struct image *im, uint64_t lsn);
+
+/* ------------------------------------------------------------------------
+ * broken.c, emit.c
+ */
+
+const struct rule *rule_at(int i);
+const struct rule *rule_find(const char *name);
+
+struct emit;
+struct emit *emit_open(const char *path, uint32_t images, bool falsify);
+bool emit_full(const struct emit *e);
+void emit_image(struct emit *e, struct world *w, const struct sim_disk *disk);
+int emit_close(struct emit *e);
+
+#endif

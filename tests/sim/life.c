@@ -1,0 +1,549 @@
+/*
+ * tests/sim/life.c - what a process does with the journal before it dies.
+ *
+ * Two drivers over the same engine.  The caller: the public calls, one thread,
+ * the helper's steps in between.  The simulator: it takes the engine out of
+ * the open journal and carries its actions out itself, several at a time,
+ * completing them in any order.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal/format.h"
+#include "tests/sim/crash.h"
+
+/* More than the engine ever hands out at a time. */
+#define FLIGHTS		16
+
+struct flight {
+	bool used;
+	struct jnl_action act;
+	int slot;		/* of the write */
+	struct sim_flush flush;
+	bool told;		/* a broken driver: done before it is done */
+};
+
+struct process {
+	journal *j;
+	struct flight flight[FLIGHTS];
+	int flying;
+	uint8_t *buf;
+	uint32_t limit;		/* records in the journal when life ends */
+	bool needed;		/* an append waits for the helper */
+	uint64_t ready_end;	/* a broken driver: the true one, or 0 */
+};
+
+static void add_point(struct world *w)
+{
+	struct point *p;
+
+	if (w->points == MAX_POINTS)
+		return;
+	p = &w->point[w->points++];
+	p->disk = sim_disk_clone(w->sim.disk);
+	p->acked = w->acked;
+	p->appended = w->appended;
+	p->created = w->created;
+	w->counts->points++;
+}
+
+static void on_step(void *arg)
+{
+	add_point(arg);
+}
+
+/* One failure, of a flush, when its time has come. */
+static int on_fault(void *arg, enum sim_call call, const char *name)
+{
+	struct world *w = arg;
+
+	if (call != SIM_CALL_FLUSH && call != SIM_CALL_WRITE &&
+	    call != SIM_CALL_DIRSYNC)
+		return 0;
+	/* The flush that is to be asked again is one of a batch. */
+	if (w->rule && w->rule->flush_fails && strstr(name, ".tmp"))
+		return 0;
+	if (w->opening != w->fail_open || !w->fail_after || --w->fail_after)
+		return 0;
+	if (call != SIM_CALL_FLUSH && w->rule && w->rule->flush_fails) {
+		w->fail_after = 1;
+		return 0;
+	}
+	w->failed = true;
+	w->counts->faults++;
+	return -EIO;
+}
+
+void points_free(struct world *w)
+{
+	for (int i = 0; i < w->points; i++)
+		sim_disk_free(w->point[i].disk);
+	w->points = 0;
+}
+
+/* What lies below lsn is a promise now. */
+static void acknowledge(struct world *w, uint64_t lsn)
+{
+	uint32_t n = records_below(w, lsn);
+
+	if (n <= w->acked)
+		return;
+	w->acked = n;
+	add_point(w);
+}
+
+/*
+ * A step of the helper.  The broken driver that lets batches pass ready_end
+ * has it fill from where it should have stopped.
+ */
+static bool helper_step(struct world *w, struct process *p, bool idle)
+{
+	struct jnl_engine *e = &p->j->engine;
+	bool done;
+
+	/* Late, so that appends come up against ready_end. */
+	if (w->young && e->ready_end != UINT64_MAX && !p->needed &&
+	    e->frontier < e->ready_end && sim_pick(&w->pick, 64))
+		return true;
+	p->needed = false;
+	if (!p->ready_end)
+		return jnl_helper_step(p->j, idle);
+	if (e->frontier < p->ready_end + SIM_BLOCK)
+		return true;
+	e->ready_end = p->ready_end;
+	done = jnl_helper_step(p->j, false);
+	p->ready_end = 0;
+	if (e->ready_end != UINT64_MAX)
+		violated(w, "the helper did not fill segment 0");
+	return done;
+}
+
+/* ------------------------------------------------------------------------
+ * The caller
+ */
+
+static void check_error(struct world *w, const char *call, int ret)
+{
+	if (ret < 0 && !w->failed)
+		violated(w, "P3: %s failed with %d, and nothing was wrong",
+			 call, ret);
+}
+
+static bool append(struct world *w, struct process *p, bool commit)
+{
+	uint32_t n = w->appended;
+	struct iovec iov[2];
+	uint32_t len = record_len(w, n);
+	uint64_t lsn;
+	int ret;
+
+	if (n >= p->limit)
+		return true;
+	record_fill(w, n, p->buf);
+	iov[0] = (struct iovec){ p->buf, len / 2 };
+	iov[1] = (struct iovec){ p->buf + len / 2, len - len / 2 };
+	w->lsn[n] = LSN_UNKNOWN;
+	w->appended++;
+	ret = (commit ? journal_commit : journal_append)(p->j, iov, 2, &lsn);
+	check_error(w, commit ? "journal_commit" : "journal_append", ret);
+	/* A commit that fails may have appended all the same. */
+	if (ret < 0)
+		return false;
+	w->lsn[n] = lsn;
+	if (commit)
+		acknowledge(w, lsn + 1);
+	return true;
+}
+
+static bool sync_some(struct world *w, struct process *p)
+{
+	uint32_t n;
+	int ret;
+
+	if (w->acked == w->appended)
+		return true;
+	n = w->acked + sim_pick(&w->pick, w->appended - w->acked);
+	if (w->lsn[n] == LSN_UNKNOWN)
+		return true;
+	ret = journal_sync(p->j, w->lsn[n]);
+	check_error(w, "journal_sync", ret);
+	if (ret < 0)
+		return false;
+	acknowledge(w, w->lsn[n] + 1);
+	return true;
+}
+
+static void look_at_frontier(struct world *w, struct process *p)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+
+	if (!journal_info(p->j, &info))
+		acknowledge(w, info.frontier);
+}
+
+/* Another process reads beside the writer: durable records, no others. */
+static void read_live(struct world *w)
+{
+	uint32_t n;
+	int ret = read_process(w, &w->sim, &n, NULL);
+
+	if (ret < 0)
+		violated(w, "P3: reading beside the writer failed with %d",
+			 ret);
+	if (n > w->acked)
+		violated(w, "reading beside the writer gave %u records, %u "
+			 "are durable", n, w->acked);
+	w->counts->live++;
+}
+
+static void run_caller(struct world *w, struct process *p)
+{
+	int steps = w->small ? 5 : 10 + (int)sim_pick(&w->pick, 70);
+	bool well = true;
+
+	while (well && steps--) {
+		switch (sim_pick(&w->pick, 8)) {
+		case 0: case 1: case 2:
+			well = append(w, p, false);
+			break;
+		case 3: case 4:
+			well = append(w, p, true);
+			break;
+		case 5:
+			well = sync_some(w, p);
+			break;
+		case 6:
+			helper_step(w, p, false);
+			break;
+		case 7:
+			helper_step(w, p, true);
+			break;
+		}
+		look_at_frontier(w, p);
+		if (!w->rule && !sim_pick(&w->pick, 12))
+			read_live(w);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * The simulator
+ */
+
+static int file_of(const struct world *w, uint64_t number)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%016llx.seg",
+		 (unsigned long long)number);
+	return sim_lookup(w->sim.disk, name);
+}
+
+static enum sim_how how_of(const struct world *w)
+{
+	return w->method == BUFFERED ? SIM_TO_PAGE :
+	       w->method == DIRECT_FLUSH ? SIM_TO_DRIVE : SIM_TO_MEDIUM;
+}
+
+/* Hand one action out and begin it. */
+static void begin(struct world *w, struct process *p)
+{
+	struct flight *f = p->flight;
+	int file;
+
+	if (p->flying == FLIGHTS)
+		return;
+	while (f->used)
+		f++;
+	jnl_engine_next(&p->j->engine, &f->act);
+	if (f->act.kind == JNL_ACT_NONE)
+		return;
+	file = file_of(w, f->act.segment);
+	if (file < 0)
+		violated(w, "an action for segment %llu, which is not there",
+			 (unsigned long long)f->act.segment);
+	f->used = true;
+	f->told = false;
+	p->flying++;
+	if (f->act.kind == JNL_ACT_WRITE)
+		f->slot = sim_write_begin(w->sim.disk, file,
+					  f->act.batch->image,
+					  f->act.batch->size, f->act.offset,
+					  how_of(w));
+	else
+		sim_flush_begin(w->sim.disk, file, &f->flush);
+	add_point(w);
+	if (w->rule && w->rule->ack_early) {
+		jnl_engine_done(&p->j->engine, &f->act, 0);
+		f->told = true;
+	}
+}
+
+/* Whether the completion of a write, by itself, says that it is durable. */
+static void acknowledge_unordered(struct world *w, const struct jnl_action *a)
+{
+	if (a->kind == JNL_ACT_WRITE && w->method == DIRECT_DSYNC)
+		acknowledge(w, a->batch->end);
+}
+
+/* One of the actions under way ends. */
+static void end(struct world *w, struct process *p)
+{
+	unsigned int i = sim_pick(&w->pick, (unsigned int)p->flying);
+	struct jnl_engine *e = &p->j->engine;
+	struct flight *f = p->flight;
+	bool fails;
+	int ret = 0;
+
+	for (;; f++)
+		if (f->used && !i--)
+			break;
+	fails = on_fault(w, f->act.kind == JNL_ACT_WRITE ? SIM_CALL_WRITE :
+			 SIM_CALL_FLUSH, "") < 0;
+	if (f->act.kind == JNL_ACT_WRITE) {
+		if (fails)
+			sim_write_fail(w->sim.disk, f->slot, &w->sim.chance);
+		else
+			sim_write_end(w->sim.disk, f->slot);
+	} else {
+		if (fails)
+			sim_flush_fail(w->sim.disk, &f->flush, &w->sim.chance);
+		else
+			sim_flush_end(w->sim.disk, &f->flush);
+	}
+	if (fails)
+		ret = -EIO;
+	add_point(w);
+	f->used = false;
+	p->flying--;
+	if (w->rule && w->rule->ack_unordered && !fails)
+		acknowledge_unordered(w, &f->act);
+	if (!f->told)
+		jnl_engine_done(e, &f->act, ret);
+	acknowledge(w, e->frontier);
+}
+
+/* An append straight into the engine, which may refuse it. */
+static void put(struct world *w, struct process *p)
+{
+	struct jnl_engine *e = &p->j->engine;
+	uint32_t n = w->appended, len = record_len(w, n);
+	struct iovec iov = { p->buf, len };
+	uint64_t lsn;
+	int ret;
+
+	if (n >= p->limit)
+		return;
+	record_fill(w, n, p->buf);
+	ret = jnl_engine_append(e, &iov, 1, len, &lsn);
+	if (ret == -EBUSY) {
+		p->needed = true;
+		if (!helper_step(w, p, false) && !w->failed)
+			violated(w, "an append waits for what the helper does "
+				 "not make");
+		return;
+	}
+	if (ret == -EAGAIN)
+		return;
+	check_error(w, "jnl_engine_append", ret);
+	if (ret < 0)
+		return;
+	w->lsn[n] = lsn;
+	w->appended++;
+}
+
+static void want(struct world *w, struct process *p)
+{
+	uint32_t n;
+
+	if (w->acked == w->appended)
+		return;
+	n = w->acked + sim_pick(&w->pick, w->appended - w->acked);
+	jnl_engine_want(&p->j->engine, w->lsn[n] + 1);
+}
+
+static void run_engine(struct world *w, struct process *p)
+{
+	struct jnl_engine *e = &p->j->engine;
+	int steps = w->small ? 12 : 30 + (int)sim_pick(&w->pick, 170);
+
+	if (w->rule && w->rule->ready_early && e->ready_end != UINT64_MAX) {
+		p->ready_end = e->ready_end;
+		e->ready_end = w->segment_size;
+	}
+	while (steps-- && !e->error) {
+		switch (sim_pick(&w->pick, 8)) {
+		case 0: case 1:
+			put(w, p);
+			break;
+		case 2:
+			want(w, p);
+			break;
+		case 3: case 4:
+			begin(w, p);
+			break;
+		case 5: case 6:
+			if (p->flying)
+				end(w, p);
+			break;
+		case 7:
+			helper_step(w, p, !p->flying && sim_pick(&w->pick, 2));
+			break;
+		}
+		if (e->unacked > e->cfg.queue_depth)
+			violated(w, "%u batches above the frontier, and the "
+				 "queue is %u deep", e->unacked,
+				 e->cfg.queue_depth);
+	}
+}
+
+/* Finish what is under way, so that the journal can be closed in order. */
+static void land(struct world *w, struct process *p)
+{
+	while (p->flying)
+		end(w, p);
+}
+
+/* The process is dead: what it had begun is the disk's affair. */
+static void abandon(struct process *p)
+{
+	for (int i = 0; i < FLIGHTS; i++) {
+		struct flight *f = &p->flight[i];
+
+		if (f->used && f->act.kind == JNL_ACT_FLUSH)
+			sim_flush_drop(&f->flush);
+		f->used = false;
+	}
+}
+
+/* ------------------------------------------------------------------------ */
+
+static int open_journal(struct world *w, journal **ret_j)
+{
+	struct journal_error error = { 0 };
+	struct journal_options options = JOURNAL_OPTIONS_INIT;
+	struct jnl_choice choice;
+	struct jnl_env env = {
+		.sys = &w->sim.sys, .choice = &choice, .no_helper = true,
+	};
+	int ret;
+
+	choice_of(w, w->method, &choice);
+	options.flags = JOURNAL_CREATE;
+	options.segment_size = w->segment_size;
+	options.record_max = w->record_max;
+	options.queue_depth = 1 + sim_pick(&w->pick, w->depth);
+	options.error = &error;
+	w->opening = true;
+	ret = jnl_open(ret_j, SIM_DIR, &options, &env);
+	w->opening = false;
+	if (ret < 0 && !w->failed)
+		violated(w, "P3: open failed with %d, and nothing was wrong: "
+			 "%s", ret, error.message);
+	return ret;
+}
+
+/* What the open found is a promise from here on. */
+static void believe(struct world *w, journal *j)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	uint32_t n;
+
+	if (journal_info(j, &info) < 0)
+		violated(w, "journal_info failed");
+	n = records_below(w, info.recovered_lsn);
+	if (n < w->acked)
+		violated(w, "P1: open found %u records up to %llu, but %u "
+			 "were acknowledged", n,
+			 (unsigned long long)info.recovered_lsn, w->acked);
+	if (w->life && n != w->appended)
+		violated(w, "open found %u records, reading found %u", n,
+			 w->appended);
+	w->created = true;
+	w->acked = w->appended = n;
+	if (info.frontier < info.recovered_lsn)
+		violated(w, "the frontier lies below what was recovered");
+}
+
+static void close_clean(struct world *w, struct process *p)
+{
+	journal *j = p->j;
+	int ret;
+
+	land(w, p);
+	p->j = NULL;
+	ret = journal_close(j);
+	check_error(w, "journal_close", ret);
+	if (!ret && !w->failed) {
+		w->acked = w->appended;
+		add_point(w);
+	}
+}
+
+static void run(struct world *w, struct process *p, bool engine)
+{
+	if (w->rule && w->rule->table)
+		w->rule->table(w, &w->sim, false);
+	believe(w, p->j);
+	add_point(w);
+	if (w->rule && w->rule->opens_only && w->life)
+		return;
+	if (engine)
+		run_engine(w, p);
+	else
+		run_caller(w, p);
+}
+
+void live(struct world *w)
+{
+	bool engine = sim_pick(&w->pick, 2), clean;
+	struct process p = { 0 };
+
+	process(w, &w->sim, w->disk);
+	w->sim.step = on_step;
+	w->sim.fault = on_fault;
+	w->sim.arg = w;
+	w->failed = false;
+	w->fail_after = 0;
+	if (w->rule && w->rule->flush_fails)
+		w->fail_after = w->life ? 0 : 1 + (int)sim_pick(&w->pick, 10);
+	else if (!w->small && !w->rule && !sim_pick(&w->pick, 4))
+		w->fail_after = 1 + (int)sim_pick(&w->pick, 40);
+	w->fail_open = w->fail_after && !w->rule && !sim_pick(&w->pick, 3);
+	if (w->fail_open)
+		w->fail_after = 1 + w->fail_after % 8;
+	if (w->rule && (w->rule->engine_only || w->rule->caller_only))
+		engine = w->rule->engine_only;
+	p.buf = malloc(w->record_max + 1);
+	p.limit = w->appended + (w->small ? 3 : 60);
+	if (!p.buf)
+		abort();
+	if (p.limit > MAX_RECORDS)
+		p.limit = MAX_RECORDS;
+	add_point(w);
+	note(w, "life %d: %s, method %d, %u records, %u acknowledged", w->life,
+	     engine ? "simulator" : "caller", w->method, w->appended,
+	     w->acked);
+	if (!open_journal(w, &p.j))
+		run(w, &p, engine);
+	clean = p.j && !(w->rule && w->rule->opens_only) &&
+		!sim_pick(&w->pick, 3);
+	if (clean)
+		close_clean(w, &p);
+	abandon(&p);
+	if (p.j) {
+		w->sim.dead = true;
+		jnl_engine_fail(&p.j->engine, -EIO);
+		(void)journal_close(p.j);
+	}
+	if (sim_open_fds(&w->sim))
+		violated(w, "%d descriptors are left open",
+			 sim_open_fds(&w->sim));
+	free(p.buf);
+	w->counts->lives++;
+	note(w, "  ends with %u records, %u acknowledged, %d points",
+	     w->appended, w->acked, w->points);
+}
