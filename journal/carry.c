@@ -54,8 +54,7 @@ static int reopen(journal *j, uint64_t number)
 	return 0;
 }
 
-/* Put a new file in the place of a segment that has failed. */
-static int replace(journal *j, uint64_t number)
+int jnl_replace(journal *j, uint64_t number)
 {
 	const struct jnl_engine *e = &j->engine;
 	uint64_t base = number * e->cfg.segment_size, keep = 0;
@@ -106,7 +105,7 @@ bool jnl_carry(journal *j)
 		return false;
 	j->carrying = true;
 	if (act.kind == JNL_ACT_REPLACE)
-		ret = replace(j, act.segment);
+		ret = jnl_replace(j, act.segment);
 	else
 		ret = carry_out(j, &act);
 	j->carrying = false;

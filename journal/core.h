@@ -106,6 +106,9 @@ int jnl_file_add(journal *j, uint64_t number, int fd);
  */
 bool jnl_carry(journal *j);
 
+/* Carry JNL_ACT_REPLACE out: put a new file in the place of a segment's. */
+int jnl_replace(journal *j, uint64_t number);
+
 /* One piece of work; may give the lock up meanwhile. */
 bool jnl_helper_work(journal *j, bool idle);
 int jnl_helper_start(journal *j);
