@@ -34,7 +34,7 @@ int jnl_dir_error(struct journal_error *error, int ret, const char *path)
 				 "directory", path);
 	default:
 		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
-				 "%s: %s", path, journal_strerror(ret));
+				 "%s: %s", path, jnl_system_words(ret));
 	}
 }
 
@@ -43,7 +43,7 @@ int jnl_damage_error(struct journal_error *error, int code, const char *path,
 {
 	if (!damage->finding)
 		return jnl_error(error, code, JOURNAL_LSN_NONE, path, "%s: %s",
-				 path, journal_strerror(code));
+				 path, jnl_system_words(code));
 	return jnl_error(error, code, damage->lsn, damage->file,
 			 "%s/%s: %s", path, damage->file, damage->message);
 }
@@ -72,13 +72,42 @@ static int recover_once(struct jnl_attached *at)
 		return -ENOENT;
 	jnl_view_init(&view, at->sys, at->dirfd, true);
 	ret = jnl_recover(&view, &at->names,
-			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_LOCKED,
+			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_SHARED,
 			  &at->rec, &at->damage);
 	jnl_view_fini(&view);
 	return ret;
 }
 
-#define LIVE_TRIES	5
+/*
+ * Recover under the lock, shared.  Records below the end are never written
+ * again, so the lock has done its work then, and a writer need not wait for
+ * readers.  -EAGAIN: there was no lock file, and now there is.
+ */
+static int lock_and_recover(struct jnl_attached *at)
+{
+	bool none;
+	int ret;
+
+	ret = jnl_lock_read(at->sys, at->dirfd);
+	at->live = ret == -EBUSY;
+	none = ret == -ENOENT;
+	if (ret < 0 && !at->live && !none)
+		return ret;
+	at->lock_fd = ret < 0 ? -1 : ret;
+	ret = recover_once(at);
+	if (none) {
+		at->lock_fd = jnl_lock_read(at->sys, at->dirfd);
+		if (at->lock_fd != -ENOENT)
+			ret = -EAGAIN;
+	}
+	if (at->lock_fd >= 0)
+		(void)at->sys->close(at->sys, at->lock_fd);
+	at->lock_fd = -1;
+	return ret;
+}
+
+/* Beside a writer what is read may change: that often, then believe it. */
+#define ATTACH_TRIES	5
 
 int jnl_attach(struct jnl_sys *sys, const char *path,
 	       struct jnl_attached *ret_at, struct journal_error *error)
@@ -93,19 +122,10 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 	if (at->dirfd < 0)
 		return jnl_dir_error(error, at->dirfd, path);
 	do {
-		/* The writer may have gone since the last try. */
-		ret = jnl_lock_read(sys, at->dirfd);
-		at->live = ret == -EBUSY;
-		if (ret < 0 && ret != -EBUSY && ret != -ENOENT)
-			break;
-		at->lock_fd = ret < 0 ? -1 : ret;
-		ret = recover_once(at);
-		/* Records below the end are never written again, so the lock
-		 * has done its work; a writer need not wait for readers. */
-		if (at->lock_fd >= 0)
-			(void)sys->close(sys, at->lock_fd);
-		at->lock_fd = -1;
-	} while (ret < 0 && at->live && ++tries < LIVE_TRIES);
+		/* The writer may have gone since the last try, or have come. */
+		ret = lock_and_recover(at);
+	} while ((ret == -EAGAIN || (ret < 0 && at->live)) &&
+		 ++tries < ATTACH_TRIES);
 	if (!ret)
 		return 0;
 	if (at->damage.finding)

@@ -58,6 +58,8 @@ static int wait_ready(journal *j)
 		       !j->engine.error)
 			pthread_cond_wait(&j->progress, &j->lock);
 	}
+	if (j->engine.error)
+		return j->engine.error;
 	return h->failures != failures ? h->error : 0;
 }
 
@@ -68,6 +70,9 @@ static int append(journal *j, const struct iovec *iov, int iovcnt,
 
 	for (;;) {
 		ret = jnl_engine_append(&j->engine, iov, iovcnt, len, ret_lsn);
+		/* The error that ended it may look like one of a refusal. */
+		if (j->engine.error)
+			return j->engine.error;
 		if (ret == -EAGAIN) {
 			push_on(j);
 		} else if (ret == -EBUSY) {
@@ -190,12 +195,14 @@ int journal_close(journal *j)
 
 	if (!j)
 		return 0;
+	state = jnl_cancel_off();
 	if (j->alive[0] && !j->read_only) {
 		jnl_helper_stop(j);
-		state = jnl_enter(j);
+		pthread_mutex_lock(&j->lock);
 		ret = finish(j);
-		jnl_leave(j, state);
+		pthread_mutex_unlock(&j->lock);
 	}
 	jnl_journal_free(j);
+	jnl_cancel_restore(state);
 	return ret;
 }

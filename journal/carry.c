@@ -111,8 +111,9 @@ bool jnl_carry(journal *j)
 	j->carrying = false;
 	jnl_engine_done(&j->engine, &act, ret);
 	pthread_cond_broadcast(&j->progress);
-	if (!j->helper.blocked &&
-	    jnl_engine_wants_segment(&j->engine) != UINT64_MAX)
+	if (j->helper.parked ||
+	    (!j->helper.blocked &&
+	     jnl_engine_wants_segment(&j->engine) != UINT64_MAX))
 		jnl_helper_call(j);
 	return true;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "journal/core.h"
 #include "journal/lock.h"
@@ -20,11 +19,18 @@ void jnl_journal_free(journal *j)
 	free(j->files);
 	if (j->helper.fill_fd >= 0)
 		(void)sys->close(sys, j->helper.fill_fd);
+	/* In a child of fork the images are not mapped: what is there now is
+	 * somebody else's. */
+	if (!j->alive || !j->alive[0])
+		j->engine.memory = NULL;
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
-	/* Last: until here nobody else may write. */
+	/* Last: until here nobody else may write.  Given up in so many words
+	 * by its owner: a child of fork may still have the descriptor. */
+	if (j->lock_fd >= 0 && j->alive && j->alive[0])
+		jnl_lock_drop(sys, j->lock_fd);
 	if (j->lock_fd >= 0)
 		(void)sys->close(sys, j->lock_fd);
 	/* In a child of fork the copy of the helper's sleep never ends, and
@@ -35,25 +41,8 @@ void jnl_journal_free(journal *j)
 		pthread_mutex_destroy(&j->lock);
 		pthread_mutex_destroy(&j->dir.names_lock);
 	}
-	if (j->alive)
-		(void)munmap(j->alive, 1);
+	jnl_alive_free(j->alive);
 	free(j);
-}
-
-/* A page that the kernel empties in a child of fork(2). */
-static uint8_t *alive_page(void)
-{
-	uint8_t *p = mmap(NULL, 1, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return NULL;
-	if (madvise(p, 1, MADV_WIPEONFORK) < 0) {
-		(void)munmap(p, 1);
-		return NULL;
-	}
-	p[0] = 1;
-	return p;
 }
 
 journal *jnl_journal_new(struct jnl_sys *sys)
@@ -73,7 +62,7 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 	(void)pthread_cond_init(&j->progress, &attr);
 	(void)pthread_cond_init(&j->wake, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	j->alive = alive_page();
+	j->alive = jnl_alive_new();
 	if (!j->alive) {
 		jnl_journal_free(j);
 		return NULL;
@@ -81,11 +70,23 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 	return j;
 }
 
-int jnl_enter(journal *j)
+int jnl_cancel_off(void)
 {
 	int state;
 
 	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	return state;
+}
+
+void jnl_cancel_restore(int state)
+{
+	(void)pthread_setcancelstate(state, NULL);
+}
+
+int jnl_enter(journal *j)
+{
+	int state = jnl_cancel_off();
+
 	pthread_mutex_lock(&j->lock);
 	return state;
 }
@@ -93,7 +94,7 @@ int jnl_enter(journal *j)
 void jnl_leave(journal *j, int state)
 {
 	pthread_mutex_unlock(&j->lock);
-	(void)pthread_setcancelstate(state, NULL);
+	jnl_cancel_restore(state);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -161,15 +162,16 @@ int journal_info(journal *j, struct journal_info *info)
 int journal_lock_holder(const char *path, pid_t *ret_pid)
 {
 	struct jnl_sys *sys = jnl_sys_linux();
-	int ret, dirfd;
+	int ret, dirfd, state;
 	pid_t pid;
 
+	state = jnl_cancel_off();
 	dirfd = sys->openat(sys, AT_FDCWD, path,
 			    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (dirfd < 0)
-		return dirfd;
-	ret = jnl_lock_holder(sys, dirfd, &pid);
-	(void)sys->close(sys, dirfd);
+	ret = dirfd < 0 ? dirfd : jnl_lock_holder(sys, dirfd, &pid);
+	if (dirfd >= 0)
+		(void)sys->close(sys, dirfd);
+	jnl_cancel_restore(state);
 	if (!ret)
 		*ret_pid = pid;
 	return ret;

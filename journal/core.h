@@ -95,6 +95,10 @@ bool jnl_helper_step(journal *j, bool idle);
 int jnl_enter(journal *j);
 void jnl_leave(journal *j, int state);
 
+/* Cancellation off alone: nothing that is half open or half read is left. */
+int jnl_cancel_off(void);
+void jnl_cancel_restore(int state);
+
 /* Below: between the files of journal/; the lock is held. */
 
 /* Take over fd as the one to write to segment number with; -ENOMEM closes it. */

@@ -51,6 +51,8 @@ int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg)
 	/* Every data batch can have a skip batch before it. */
 	e->queue_len = 2 * images;
 	image_len = (size_t)e->batch_max + cfg->block_size;
+	if (image_len > SIZE_MAX / images)
+		return -ENOMEM;
 	e->memory_len = image_len * images;
 	e->memory = jnl_buffer_alloc(e->memory_len);
 	e->queue = calloc(e->queue_len, sizeof(*e->queue));
@@ -318,7 +320,7 @@ static struct jnl_batch *next_write(struct jnl_engine *e)
 	if (!(b->flags & JNL_BATCH_SKIP) && e->unacked >= e->cfg.queue_depth)
 		return NULL;
 	if (b->state == JNL_GATHERING) {
-		if (e->wanted <= b->lsn)
+		if (e->wanted <= e->tail)
 			return NULL;
 		close_batch(e, b);
 	}
@@ -340,7 +342,7 @@ static bool next_flush(struct jnl_engine *e, struct jnl_action *act)
 	b = batch_at(e, 0);
 	if (b->state != JNL_WRITTEN)
 		return false;
-	if (e->wanted <= b->lsn && e->unacked < e->cfg.queue_depth)
+	if (e->wanted <= e->frontier && e->unacked < e->cfg.queue_depth)
 		return false;
 	segment = b->lsn / e->cfg.segment_size;
 	e->flushing = ++e->flush_seq ? e->flush_seq : ++e->flush_seq;

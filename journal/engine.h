@@ -91,7 +91,7 @@ struct jnl_engine {
 	bool needy;		/* an append was refused for want of a segment */
 	uint64_t segments;	/* segments below this number are there */
 	uint64_t ready_end;	/* nothing is placed beyond it */
-	uint64_t wanted;	/* hand out batches that begin below it */
+	uint64_t wanted;	/* everything below it is to become durable */
 	uint32_t batch_max;	/* bytes of an image */
 	uint32_t flushing;	/* id of the outstanding flush, or 0 */
 	uint32_t flush_seq;

@@ -27,10 +27,15 @@ int jnl_error(struct journal_error *e, int code, uint64_t lsn,
 	return code;
 }
 
+const char *jnl_system_words(int err)
+{
+	const char *text = strerrordesc_np(err < 0 ? -err : err);
+
+	return text ? text : "unknown error";
+}
+
 const char *journal_strerror(int err)
 {
-	const char *text;
-
 	switch (err < 0 ? -err : err) {
 	case 0:
 		return "success";
@@ -61,8 +66,7 @@ const char *journal_strerror(int err)
 	case EFBIG:
 		return "the journal has used up its LSNs";
 	default:
-		text = strerrordesc_np(err < 0 ? -err : err);
-		return text ? text : "unknown error";
+		return jnl_system_words(err);
 	}
 }
 

@@ -14,4 +14,7 @@ int jnl_error(struct journal_error *e, int code, uint64_t lsn,
 	      const char *file, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/* What the system means by an error, in a few words. */
+const char *jnl_system_words(int err);
+
 #endif

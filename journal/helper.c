@@ -55,7 +55,8 @@ static bool fill_is_due(const journal *j)
 
 	if (e->ready_end == UINT64_MAX)
 		return false;
-	return e->ready_end - end < FILL_AHEAD ||
+	/* The next batch has to fit, however large. */
+	return e->ready_end - end < FILL_AHEAD + e->batch_max ||
 	       jnl_engine_wants_segment(e) != UINT64_MAX;
 }
 
@@ -68,6 +69,7 @@ static void fill(journal *j)
 	struct jnl_helper *h = &j->helper;
 	struct jnl_engine *e = &j->engine;
 	uint64_t from = e->ready_end, to = from + FILL_CHUNK;
+	bool final = false;
 	int ret = 0;
 
 	if (to > e->cfg.segment_size)
@@ -77,8 +79,16 @@ static void fill(journal *j)
 		h->fill_fd = jnl_segment_open(&j->dir, 0, false);
 	if (h->fill_fd < 0)
 		ret = h->fill_fd;
-	else if (from < to)
-		ret = jnl_segment_fill(&j->dir, h->fill_fd, from, to, false);
+	else
+		ret = jnl_segment_zeros(&j->dir, h->fill_fd, from, to,
+					&j->dir.cancel);
+	if (ret < 0) {
+		final = !is_want_of_room(ret);
+	} else {
+		/* A failed flush is not asked again, whatever it says. */
+		ret = jnl_way_flush(j->dir.sys, &j->dir.way, h->fill_fd);
+		final = ret < 0;
+	}
 	if (!ret && to == e->cfg.segment_size) {
 		(void)j->dir.sys->close(j->dir.sys, h->fill_fd);
 		h->fill_fd = -1;
@@ -87,7 +97,7 @@ static void fill(journal *j)
 	if (!ret)
 		jnl_engine_ready_end(e, to == e->cfg.segment_size ?
 						UINT64_MAX : to);
-	finished(j, ret, !is_want_of_room(ret));
+	finished(j, ret, final);
 }
 
 /*
@@ -135,10 +145,14 @@ static bool close_old(journal *j)
 static bool mark(journal *j)
 {
 	struct jnl_engine *e = &j->engine;
+	uint64_t end;
 
 	if (j->carrying || !jnl_engine_mark(e))
 		return false;
-	while (e->used && !e->error) {
+	/* The watermark and no more: what is appended meanwhile is carried
+	 * by those who wait for it. */
+	end = e->tail;
+	while (e->frontier < end && !e->error) {
 		if (j->carrying)
 			pthread_cond_wait(&j->progress, &j->lock);
 		else if (!jnl_carry(j))
@@ -240,6 +254,9 @@ int jnl_helper_start(journal *j)
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	j->helper.running = true;
 	ret = pthread_create(&j->helper.thread, &attr, helper_main, j);
+	/* A program with much thread-local storage needs a larger stack. */
+	if (ret == EINVAL)
+		ret = pthread_create(&j->helper.thread, NULL, helper_main, j);
 	if (ret)
 		j->helper.running = false;
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -17,8 +17,8 @@
 #include "journal/lock.h"
 
 #define LOCK_NAME	"lock"
-#define READER_TRIES	2000
-#define READER_PAUSE_NS	1000000L
+#define READER_TRIES	6000
+#define READER_PAUSE_NS	5000000L
 
 static int open_lock(struct jnl_sys *sys, int dirfd, int flags)
 {
@@ -56,7 +56,35 @@ static int get_lock(struct jnl_sys *sys, int fd, short type)
 	return ret < 0 ? ret : fl.l_type;
 }
 
-int jnl_lock_write(struct jnl_sys *sys, int dirfd)
+/* Whether the file that is locked is still the one of that name. */
+static int still_named(struct jnl_sys *sys, int dirfd, int fd)
+{
+	struct stat mine, named;
+	int other, ret;
+
+	ret = sys->fstat(sys, fd, &mine);
+	if (ret < 0)
+		return ret;
+	other = open_lock(sys, dirfd, O_RDONLY);
+	if (other == -ENOENT)
+		return 0;
+	if (other < 0)
+		return other;
+	ret = sys->fstat(sys, other, &named);
+	(void)sys->close(sys, other);
+	return ret < 0 ? ret : mine.st_ino == named.st_ino;
+}
+
+/* What a dead writer left would name an innocent process. */
+static void wipe(struct jnl_sys *sys, int fd)
+{
+	struct stat st;
+
+	if (!sys->fstat(sys, fd, &st) && st.st_size)
+		(void)sys->ftruncate(sys, fd, 0);
+}
+
+static int lock_once(struct jnl_sys *sys, int dirfd)
 {
 	static const struct timespec pause = { .tv_nsec = READER_PAUSE_NS };
 	int fd, ret;
@@ -72,16 +100,41 @@ int jnl_lock_write(struct jnl_sys *sys, int dirfd)
 		if (ret < 0)
 			break;
 		if (ret == F_WRLCK || tries == READER_TRIES) {
-			ret = -EBUSY;
+			ret = ret == F_WRLCK ? -EBUSY : -EUSERS;
 			break;
 		}
 		(void)nanosleep(&pause, NULL);
+	}
+	if (!ret) {
+		ret = still_named(sys, dirfd, fd);
+		/* Somebody removed it: lock the one that is there now. */
+		if (!ret) {
+			(void)sys->close(sys, fd);
+			return -ESTALE;
+		}
 	}
 	if (ret < 0) {
 		(void)sys->close(sys, fd);
 		return ret;
 	}
+	wipe(sys, fd);
 	return fd;
+}
+
+int jnl_lock_write(struct jnl_sys *sys, int dirfd)
+{
+	int fd, tries = 0;
+
+	do {
+		fd = lock_once(sys, dirfd);
+	} while (fd == -ESTALE && ++tries < 10);
+	return fd;
+}
+
+void jnl_lock_drop(struct jnl_sys *sys, int fd)
+{
+	wipe(sys, fd);
+	(void)set_lock(sys, fd, F_UNLCK);
 }
 
 int jnl_lock_sign(struct jnl_sys *sys, int fd)

@@ -17,12 +17,16 @@
 /*
  * Take the writer's lock, making the file if need be.  A descriptor that
  * holds it, -EBUSY if another writer does, or -errno.  A reader that recovers
- * the journal holds it shared for a moment: that is waited for, two seconds.
+ * the journal holds it shared as long as that takes: it is waited for half a
+ * minute, then -EUSERS.
  */
 int jnl_lock_write(struct jnl_sys *sys, int dirfd);
 
 /* Put the process number into the lock file. */
 int jnl_lock_sign(struct jnl_sys *sys, int fd);
+
+/* Take the number out and give the lock up, whoever has the descriptor too. */
+void jnl_lock_drop(struct jnl_sys *sys, int fd);
 
 /*
  * Keep writers out.  A descriptor, -EBUSY beside a writer, -ENOENT if there

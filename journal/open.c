@@ -45,6 +45,9 @@ static int copy_options(struct journal_options *ret_o,
 		return 0;
 	if (o->size < sizeof(*ret_o))
 		return -EINVAL;
+	/* No future is that far: the size was never set. */
+	if (o->size > 4096)
+		return -E2BIG;
 	memcpy(ret_o, o, sizeof(*ret_o));
 	for (size_t i = sizeof(*ret_o); i < o->size; i++) {
 		if (p[i])
@@ -191,8 +194,7 @@ struct opening {
 static int fail(struct opening *op, int ret, const char *doing)
 {
 	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, op->path,
-			 "%s: %s: %s", op->path, doing,
-			 strerrordesc_np(-ret) ? strerrordesc_np(-ret) : "");
+			 "%s: %s: %s", op->path, doing, jnl_system_words(ret));
 }
 
 static int get_dir(struct opening *op)
@@ -248,6 +250,11 @@ static int get_lock(struct opening *op)
 	j->lock_fd = jnl_lock_write(op->sys, j->dir.fd);
 	if (j->lock_fd >= 0)
 		return 0;
+	if (j->lock_fd == -EUSERS)
+		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE,
+				 "lock", "%s: a reader has been recovering the "
+				 "journal for half a minute: let it finish, or "
+				 "stop it", op->path);
 	if (j->lock_fd != -EBUSY)
 		return fail(op, j->lock_fd, "cannot take the lock");
 	if (!jnl_lock_holder(op->sys, j->dir.fd, &pid) && pid)
@@ -451,7 +458,7 @@ static int ready_segment(struct opening *op, uint64_t lsn,
 		to = first_fill(dir);
 	} else {
 		to = lsn + JNL_FIRST_FILL < size ? lsn + JNL_FIRST_FILL : size;
-		ret = jnl_segment_fill(dir, j->files[0].fd, lsn, to, true);
+		ret = jnl_segment_zeros(dir, j->files[0].fd, lsn, to, NULL);
 	}
 	if (!ret && to < size)
 		*ret_ready_end = to;
@@ -563,7 +570,7 @@ int jnl_open(journal **ret_j, const char *path,
 		.path = path,
 		.sys = env->sys ? env->sys : jnl_sys_linux(),
 	};
-	int ret;
+	int ret, state;
 
 	ret = copy_options(&o, options);
 	if (!ret)
@@ -573,6 +580,7 @@ int jnl_open(journal **ret_j, const char *path,
 	op.j = jnl_journal_new(op.sys);
 	if (!op.j)
 		return -ENOMEM;
+	state = jnl_cancel_off();
 	if (o.flags & JOURNAL_READ_ONLY)
 		ret = open_for_reading(&op);
 	else
@@ -583,12 +591,12 @@ int jnl_open(journal **ret_j, const char *path,
 		if (ret < 0)
 			ret = fail(&op, ret, "cannot start the helper thread");
 	}
-	if (ret < 0) {
+	if (ret < 0)
 		jnl_journal_free(op.j);
-		return ret;
-	}
-	*ret_j = op.j;
-	return 0;
+	else
+		*ret_j = op.j;
+	jnl_cancel_restore(state);
+	return ret;
 }
 
 int journal_open(journal **ret_j, const char *path,

@@ -24,6 +24,7 @@
 struct journal_reader {
 	struct jnl_sys *sys;
 	char *path;
+	uint8_t *alive;			/* 0 in a child of fork(2) */
 	struct jnl_attached at;
 	struct jnl_view view;
 	int error_code;			/* 0, or what next() returns */
@@ -63,7 +64,7 @@ static int system_error(journal_reader *r, int code, uint64_t lsn)
 
 	jnl_segment_name(file, lsn / r->view.segment_size);
 	return failed(r, jnl_error(&r->error, code, lsn, file, "%s/%s: %s",
-				   r->path, file, journal_strerror(code)));
+				   r->path, file, jnl_system_words(code)));
 }
 
 /* The batch at place; 1, or an error: below the end it has to be there. */
@@ -94,9 +95,10 @@ static int next_batch(journal_reader *r)
 	while (r->pos < rec->end) {
 		place = jnl_next_place(r->pos, size, block);
 		ret = get_batch(r, place, &h, &p);
-		if (ret != 1 && r->at.live) {
-			/* Read it once more before calling it damage. */
+		if (ret != 1) {
+			/* Once more, past the cache, before it is damage. */
 			jnl_view_forget(&r->view);
+			r->view.past_cache = true;
 			ret = get_batch(r, place, &h, &p);
 		}
 		if (ret == -EBADMSG)
@@ -125,7 +127,7 @@ static int next_batch(journal_reader *r)
 	return 0;
 }
 
-int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
+static int next_record(journal_reader *r, struct journal_record *ret_record)
 {
 	const uint8_t *data;
 	uint32_t len;
@@ -154,6 +156,18 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	}
 }
 
+int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
+{
+	int ret, state;
+
+	if (!r->alive[0])
+		return -EOWNERDEAD;
+	state = jnl_cancel_off();
+	ret = next_record(r, ret_record);
+	jnl_cancel_restore(state);
+	return ret;
+}
+
 static int attach(journal_reader *r)
 {
 	int ret;
@@ -179,7 +193,7 @@ static int out_of_range(journal_reader *r, uint64_t lsn)
 				   (unsigned long long)r->at.rec.end));
 }
 
-int journal_reader_seek(journal_reader *r, uint64_t lsn)
+static int seek(journal_reader *r, uint64_t lsn)
 {
 	struct jnl_recovery *rec = &r->at.rec;
 	uint64_t size, segment;
@@ -207,6 +221,18 @@ int journal_reader_seek(journal_reader *r, uint64_t lsn)
 	return 0;
 }
 
+int journal_reader_seek(journal_reader *r, uint64_t lsn)
+{
+	int ret, state;
+
+	if (!r->alive[0])
+		return -EOWNERDEAD;
+	state = jnl_cancel_off();
+	ret = seek(r, lsn);
+	jnl_cancel_restore(state);
+	return ret;
+}
+
 int jnl_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 		    struct journal_error *error, const struct jnl_env *env)
 {
@@ -219,7 +245,8 @@ int jnl_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 	r->at.dirfd = r->at.lock_fd = -1;
 	jnl_view_init(&r->view, r->sys, -1, false);
 	r->path = strdup(path);
-	if (r->path)
+	r->alive = jnl_alive_new();
+	if (r->path && r->alive)
 		ret = journal_reader_seek(r, lsn);
 	if (ret < 0) {
 		if (error && r->error.code)
@@ -246,11 +273,19 @@ const struct journal_error *journal_reader_error(const journal_reader *r)
 
 void journal_reader_close(journal_reader *r)
 {
+	int state;
+
 	if (!r)
 		return;
+	state = jnl_cancel_off();
+	/* In a child of fork the window is not mapped. */
+	if (!r->alive || !r->alive[0])
+		r->view.window = NULL;
 	jnl_view_fini(&r->view);
 	if (r->at.dirfd >= 0)
 		jnl_detach(&r->at);
+	jnl_cancel_restore(state);
+	jnl_alive_free(r->alive);
 	free(r->path);
 	free(r);
 }

@@ -154,7 +154,7 @@ static int find_run(struct recovery *r)
 		ret = jnl_view_header(r->view, rec->oldest - 1, &h);
 		/* What lies below the trim is not judged; whether this does
 		 * is known later. */
-		if (ret == -EBADMSG || ret == -EPROTONOSUPPORT)
+		if (ret == -EBADMSG || ret == -EPROTONOSUPPORT || ret == -EIO)
 			break;
 		if (ret < 0)
 			return ret;
@@ -167,31 +167,83 @@ static int find_run(struct recovery *r)
 	return 0;
 }
 
-/* Every block of a segment from offset on: headers and what is not zero. */
-static int scan_segment(struct recovery *r, struct scan *s)
+/* What lies at a block boundary. */
+struct place {
+	bool zero;
+	bool header;		/* a header with a good checksum */
+	bool in_place;		/* and it belongs here */
+	struct jnl_batch_header h;
+	uint64_t len;		/* bytes that need no look of their own */
+};
+
+/*
+ * Look at the block at lsn.  A batch that is whole is passed over as a whole:
+ * its body is the application's, and what looks like a header in it is not
+ * one.
+ */
+static int look_at(struct recovery *r, uint64_t lsn, struct place *ret)
 {
 	uint32_t block = r->rec->geometry.block_size;
-	uint64_t size = r->rec->geometry.segment_size;
-	struct jnl_batch_header h;
+	uint64_t len;
 	const uint8_t *p;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->len = block;
+	err = jnl_view_at(r->view, lsn, block, &p);
+	if (err < 0)
+		return err;
+	ret->zero = jnl_is_zero(p, block);
+	ret->header = !ret->zero &&
+		      jnl_batch_decode(p, r->rec->seed, &ret->h);
+	if (!ret->header || ret->h.lsn != lsn ||
+	    !jnl_batch_sane(&ret->h, block, r->rec->geometry.segment_size))
+		return 0;
+	ret->in_place = true;
+	len = jnl_batch_size(&ret->h, block);
+	err = jnl_view_at(r->view, lsn, len, &p);
+	if (err < 0)
+		return err;
+	if (jnl_batch_body_good(p, &ret->h, block, r->rec->seed))
+		ret->len = len;
+	return 0;
+}
+
+/* Every place of a segment: its headers, and how far it is not zero. */
+static int scan_segment(struct recovery *r, struct scan *s)
+{
+	uint64_t size = r->rec->geometry.segment_size;
+	struct place place;
 	int ret;
 
-	for (uint64_t offset = block; offset < size; offset += block) {
-		ret = jnl_view_at(r->view, s->number * size + offset, block,
-				  &p);
+	for (uint64_t offset = r->rec->geometry.block_size; offset < size;
+	     offset += place.len) {
+		ret = look_at(r, s->number * size + offset, &place);
 		if (ret < 0)
 			return ret;
-		if (jnl_is_zero(p, block))
+		if (place.zero)
 			continue;
-		s->used = offset + block;
-		if (!jnl_batch_decode(p, r->rec->seed, &h) ||
-		    h.lsn != s->number * size + offset)
+		s->used = offset + place.len;
+		if (!place.in_place)
 			continue;
 		s->header = true;
-		if (h.durable > s->durable)
-			s->durable = h.durable;
+		if (place.h.durable > s->durable)
+			s->durable = place.h.durable;
 	}
 	return 0;
+}
+
+/*
+ * Step 2: from here on what is read will stay.  A reader on a file system that
+ * is mounted read-only has nothing to sync, and some say so with an error.
+ */
+static int sync_segment(struct recovery *r, uint64_t n)
+{
+	int ret = jnl_view_sync(r->view, n);
+
+	if (r->mode == JNL_RECOVER_SHARED && (ret == -EROFS || ret == -EINVAL))
+		return 0;
+	return ret;
 }
 
 /*
@@ -211,11 +263,9 @@ static int find_watermark(struct recovery *r)
 		r->scans = grown;
 		memset(&grown[r->nscans], 0, sizeof(*grown));
 		grown[r->nscans].number = n;
-		if (r->mode == JNL_RECOVER_LOCKED) {
-			ret = jnl_view_sync(r->view, n);
-			if (ret < 0)
-				return ret;
-		}
+		ret = r->mode == JNL_RECOVER_LIVE ? 0 : sync_segment(r, n);
+		if (ret < 0)
+			return ret;
 		ret = scan_segment(r, &grown[r->nscans]);
 		if (ret < 0)
 			return ret;
@@ -241,67 +291,107 @@ static uint64_t walk_start(const struct jnl_recovery *rec)
 	return n;
 }
 
-/* Whether the chain is followed no further: beside a writer, where the
- * watermark is reached; never into a segment that is not there. */
-static bool walk_ends(const struct recovery *r, uint64_t place)
+/* What a batch that links and is not whole means. */
+static int judge_batch(struct recovery *r, uint64_t place, int verdict,
+		       const struct jnl_batch_header *h)
 {
-	const struct jnl_recovery *rec = r->rec;
+	uint64_t segment = place / r->rec->geometry.segment_size;
 
-	if (r->mode == JNL_RECOVER_LIVE && rec->end >= rec->watermark)
-		return true;
-	return place / rec->geometry.segment_size > rec->newest;
+	if (verdict == 2 && h->flags & JNL_BATCH_UNTORN)
+		return damaged(r, -EBADMSG, JOURNAL_BAD_BATCH, place, segment,
+			       "a batch that the drive promised to write whole "
+			       "or not at all is torn");
+	if (verdict == -EBADMSG)
+		return damaged(r, verdict, JOURNAL_BAD_BATCH, place, segment,
+			       "a batch with a good checksum makes no sense: "
+			       "it was not written by libjournal");
+	return verdict < 0 ? verdict : 0;
+}
+
+/*
+ * Follow the chain from segment start on, until it ends or has reached limit.
+ * *ret_marked is the largest watermark on the way.
+ */
+static int follow(struct recovery *r, uint64_t start, uint64_t limit,
+		  uint64_t *ret_marked)
+{
+	struct jnl_recovery *rec = r->rec;
+	uint64_t size = rec->geometry.segment_size, place, prev = 0;
+	uint32_t block = rec->geometry.block_size;
+	struct jnl_batch_header h;
+	bool anchored = !start;
+	const uint8_t *p;
+	int ret;
+
+	rec->end = start * size;
+	rec->last_sum = rec->last_durable = rec->trim = 0;
+	*ret_marked = 0;
+	while (rec->end < limit) {
+		place = jnl_next_place(rec->end, size, block);
+		if (place / size > rec->newest)
+			break;
+		ret = jnl_batch_at(r->view, place, rec->seed,
+				   anchored ? &prev : NULL, &h, &p);
+		if (ret != 1)
+			return judge_batch(r, place, ret, &h);
+		anchored = true;
+		prev = rec->last_sum = h.header_sum;
+		rec->last_durable = h.durable;
+		rec->trim = h.trim;
+		rec->end = jnl_batch_end(&h, block, size);
+		if (h.durable > *ret_marked)
+			*ret_marked = h.durable;
+	}
+	return 0;
+}
+
+/*
+ * Beside a writer: the batches that link say how far it is, up to date even
+ * where an older life has left headers further on.  What lies at the end of
+ * the chain may be half written just now, and is not judged.
+ */
+static int follow_live(struct recovery *r, uint64_t start)
+{
+	struct jnl_recovery *rec = r->rec;
+	uint64_t marked;
+	int ret;
+
+	ret = follow(r, start, UINT64_MAX, &marked);
+	if (ret < 0 && ret != -EBADMSG)
+		return ret;
+	r->damage->finding = JOURNAL_SOUND;
+	if (marked > rec->watermark)
+		rec->watermark = marked;
+	return follow(r, start, rec->watermark, &marked);
 }
 
 /* Steps 5 to 7: the chain, from its anchor to its end. */
 static int walk(struct recovery *r)
 {
 	struct jnl_recovery *rec = r->rec;
-	uint64_t size = rec->geometry.segment_size;
-	uint32_t block = rec->geometry.block_size;
-	uint64_t start = walk_start(rec), place, prev = 0;
-	struct jnl_batch_header h;
-	bool anchored = !start;
-	const uint8_t *p;
+	uint64_t start = walk_start(rec), marked;
 	int ret;
 
 	/* Step 2 for what was not scanned. */
-	for (uint64_t n = start; r->mode == JNL_RECOVER_LOCKED &&
+	for (uint64_t n = start; r->mode != JNL_RECOVER_LIVE &&
 	     n < r->scans[r->nscans - 1].number; n++) {
-		ret = jnl_view_sync(r->view, n);
+		ret = sync_segment(r, n);
 		if (ret < 0)
 			return ret;
 	}
-	rec->end = start * size;
-	for (;;) {
-		place = jnl_next_place(rec->end, size, block);
-		if (walk_ends(r, place))
-			break;
-		ret = jnl_batch_at(r->view, place, rec->seed,
-				   anchored ? &prev : NULL, &h, &p);
-		if (ret == 2 && h.flags & JNL_BATCH_UNTORN)
-			return damaged(r, -EBADMSG, JOURNAL_BAD_BATCH, place,
-				       place / size, "a batch that the drive "
-				       "promised to write whole or not at all "
-				       "is torn");
-		if (ret == -EBADMSG)
-			return damaged(r, ret, JOURNAL_BAD_BATCH, place,
-				       place / size, "a batch with a good "
-				       "checksum makes no sense: it was not "
-				       "written by libjournal");
-		if (ret < 0)
-			return ret;
-		if (ret != 1)
-			break;
-		anchored = true;
-		prev = rec->last_sum = h.header_sum;
-		rec->last_durable = h.durable;
-		rec->trim = h.trim;
-		rec->end = jnl_batch_end(&h, block, size);
-	}
+	if (r->mode == JNL_RECOVER_LIVE)
+		ret = follow_live(r, start);
+	else
+		ret = follow(r, start, UINT64_MAX, &marked);
+	if (ret < 0)
+		return ret;
 	if (!rec->last_sum && start)
-		return damaged(r, -EBADMSG, JOURNAL_LOST, start * size + block,
-			       start, "the first batch of the segment, which "
-			       "was durable, is damaged or gone");
+		return damaged(r, -EBADMSG, JOURNAL_LOST,
+			       start * rec->geometry.segment_size +
+			       rec->geometry.block_size, start,
+			       "the first batch of the segment, which was "
+			       "durable, is damaged or gone: restore the file "
+			       "from a copy");
 	return 0;
 }
 
@@ -324,30 +414,28 @@ static int judge_tail(struct recovery *r)
 	struct jnl_recovery *rec = r->rec;
 	uint64_t size = rec->geometry.segment_size;
 	uint32_t block = rec->geometry.block_size;
-	uint64_t durable = 0, says = 0;
-	struct jnl_batch_header h;
-	const uint8_t *p;
+	uint64_t durable = 0, says = 0, offset;
+	struct place place;
 	int ret;
 
 	for (uint64_t n = rec->end / size; n <= rec->newest; n++) {
-		uint64_t offset = n == rec->end / size ? rec->end % size : 0;
-		uint64_t used = used_of(r, n);
-
+		offset = n == rec->end / size ? rec->end % size : 0;
 		if (!offset)
 			offset = block;
-		for (; offset < used; offset += block) {
-			ret = jnl_view_at(r->view, n * size + offset, block,
-					  &p);
+		for (; offset < used_of(r, n); offset += place.len) {
+			ret = look_at(r, n * size + offset, &place);
 			if (ret < 0)
 				return ret;
-			if (jnl_is_zero(p, block))
+			if (place.zero)
 				continue;
-			rec->tail_bytes += block;
-			if (!jnl_batch_decode(p, rec->seed, &h))
+			rec->tail_bytes += place.len;
+			if (!place.header)
 				continue;
 			rec->tail_batches++;
-			if (h.durable > durable) {
-				durable = h.durable;
+			/* Wherever its lsn points: a batch that went to the
+			 * wrong place still says what was durable. */
+			if (place.h.durable > durable) {
+				durable = place.h.durable;
 				says = n * size + offset;
 			}
 		}

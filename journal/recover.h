@@ -19,6 +19,8 @@
 enum jnl_recover_mode {
 	/* The writer's lock is held: sync what is read, read past the cache. */
 	JNL_RECOVER_LOCKED,
+	/* The same for a reader that keeps writers out. */
+	JNL_RECOVER_SHARED,
 	/* A writer is at work: end at the newest watermark, sync nothing. */
 	JNL_RECOVER_LIVE,
 };

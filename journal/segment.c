@@ -167,16 +167,6 @@ int jnl_segment_zeros(const struct jnl_dir *dir, int fd, uint64_t from,
 	return ret;
 }
 
-int jnl_segment_fill(const struct jnl_dir *dir, int fd, uint64_t from,
-		     uint64_t to, bool no_flush)
-{
-	int ret = jnl_segment_zeros(dir, fd, from, to, &dir->cancel);
-
-	if (!ret && !no_flush)
-		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	return ret;
-}
-
 static int write_header(const struct jnl_dir *dir, int fd, uint64_t number)
 {
 	struct jnl_segment_header h = dir->geometry;

@@ -101,10 +101,6 @@ size_t jnl_dir_alignment(const struct jnl_dir *dir);
 /* Open for writing as the way says, or (buffered) through the page cache. */
 int jnl_segment_open(const struct jnl_dir *dir, uint64_t number, bool buffered);
 
-/* Write zeros to [from, to) and make them durable (unless no_flush). */
-int jnl_segment_fill(const struct jnl_dir *dir, int fd, uint64_t from,
-		     uint64_t to, bool no_flush);
-
 /* Remove every half-made file and every segment below number below. */
 int jnl_dir_tidy(const struct jnl_dir *dir, uint64_t below);
 

@@ -43,6 +43,51 @@ void jnl_view_fini(struct jnl_view *v)
 	v->window_len = 0;
 }
 
+/* Read through the cache, after dropping what it holds of the file. */
+static int open_cached(struct jnl_view *v, const char *name)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = v->sys->openat(v->sys, v->dirfd, name, flags, 0);
+
+	/* Pages that a flush has failed for are clean: dropping them makes
+	 * the next read ask the medium. */
+	if (fd >= 0 && v->past_cache)
+		(void)v->sys->fadvise(v->sys, fd, 0, 0, POSIX_FADV_DONTNEED);
+	v->direct = false;
+	return fd;
+}
+
+static int reopen_cached(struct jnl_view *v)
+{
+	char name[JNL_SEGMENT_NAME_LEN];
+	int fd;
+
+	jnl_segment_name(name, v->number);
+	fd = open_cached(v, name);
+	if (fd < 0)
+		return fd;
+	(void)v->sys->close(v->sys, v->fd);
+	v->fd = fd;
+	return 0;
+}
+
+/*
+ * What the kernel says of a bad block or of its own metadata, kept apart from
+ * what this library means by the same numbers.
+ */
+static int medium_error(int err)
+{
+	switch (err) {
+	case -ENODATA:
+	case -EBADMSG:
+	case -EILSEQ:
+	case -EUCLEAN:
+		return -EIO;
+	default:
+		return err;
+	}
+}
+
 static int open_segment(struct jnl_view *v, uint64_t number)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -56,14 +101,9 @@ static int open_segment(struct jnl_view *v, uint64_t number)
 	if (v->past_cache)
 		fd = v->sys->openat(v->sys, v->dirfd, name, flags | O_DIRECT,
 				    0);
-	if (fd == -EINVAL || fd == -EOPNOTSUPP) {
-		fd = v->sys->openat(v->sys, v->dirfd, name, flags, 0);
-		/* Pages that a flush has failed for are clean: dropping them
-		 * makes the next read ask the medium. */
-		if (fd >= 0 && v->past_cache)
-			(void)v->sys->fadvise(v->sys, fd, 0, 0,
-					      POSIX_FADV_DONTNEED);
-	}
+	v->direct = fd >= 0;
+	if (fd == -EINVAL || fd == -EOPNOTSUPP)
+		fd = open_cached(v, name);
 	/* A symbolic link, a socket, a device without a driver. */
 	if (fd == -ELOOP || fd == -ENXIO)
 		return -EBADMSG;
@@ -120,9 +160,17 @@ static int load(struct jnl_view *v, uint64_t offset, size_t len, uint64_t end)
 	if (want > end - offset - keep)
 		want = (size_t)(end - offset - keep);
 	n = jnl_read_full(v->sys, v->fd, v->window + keep, want, offset + keep);
+	if (n == -EINVAL && v->direct) {
+		/* Blocks of this storage are larger than the journal's. */
+		ret = reopen_cached(v);
+		if (ret < 0)
+			return ret;
+		n = jnl_read_full(v->sys, v->fd, v->window + keep, want,
+				  offset + keep);
+	}
 	if (n < 0) {
 		v->have = 0;
-		return (int)n;
+		return medium_error((int)n);
 	}
 	v->have += (size_t)n;
 	return v->have < len ? -EBADMSG : 0;

@@ -25,6 +25,7 @@ struct jnl_view {
 	uint32_t block_size;
 
 	int fd;			/* -1: none */
+	bool direct;		/* it is O_DIRECT */
 	uint64_t number;	/* of the open segment */
 	uint8_t *window;
 	size_t window_len;	/* allocated */

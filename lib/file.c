@@ -133,3 +133,24 @@ void jnl_buffer_free(void *buf, size_t len)
 	if (buf)
 		(void)munmap(buf, len);
 }
+
+uint8_t *jnl_alive_new(void)
+{
+	uint8_t *p = mmap(NULL, 1, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (madvise(p, 1, MADV_WIPEONFORK) < 0) {
+		(void)munmap(p, 1);
+		return NULL;
+	}
+	p[0] = 1;
+	return p;
+}
+
+void jnl_alive_free(uint8_t *alive)
+{
+	if (alive)
+		(void)munmap(alive, 1);
+}

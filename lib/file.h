@@ -61,4 +61,11 @@ ssize_t jnl_read_full(struct jnl_sys *sys, int fd, void *buf, size_t len,
 void *jnl_buffer_alloc(size_t len);
 void jnl_buffer_free(void *buf, size_t len);
 
+/*
+ * A byte that is 1 here and 0 in a child of fork(2), where buffers are not.
+ * NULL when there is no memory.
+ */
+uint8_t *jnl_alive_new(void);
+void jnl_alive_free(uint8_t *alive);
+
 #endif
