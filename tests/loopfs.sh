@@ -22,7 +22,9 @@ image=image
 detach() {
 	# mountpoint(1) cannot look at a file system that has shut down.
 	if [ "$mounted" = yes ]; then
-		umount "$mnt" 2>/dev/null || umount -l "$mnt" || :
+		# Somebody may be looking at it just now; a lazy one would leave
+		# it mounted behind the next mount of the same image.
+		wait_for 50 umount "$mnt" || umount -l "$mnt" || :
 		mounted=no
 	fi
 	if [ -n "$loop" ]; then
