@@ -22,8 +22,10 @@
  * Caveats, before anything else:
  *   - One writer at a time: a second journal_open() for writing gets -EBUSY,
  *     from any process on the machine.
- *   - A child of fork(2) must not use its parent's journal: every call there
- *     returns -EOWNERDEAD, but journal_close(), which lets go of it.
+ *   - A child of fork(2) must not use its parent's journal or reader: every
+ *     call there returns -EOWNERDEAD, but the closing one, which lets go of
+ *     it.  While such a child lives, the lock of a parent that was killed
+ *     lives too.
  *   - A journal is not for a network file system shared by several machines.
  */
 #ifndef JOURNAL_H
@@ -111,13 +113,15 @@ struct journal_options {
  * Open the journal in the directory path; make it first with JOURNAL_CREATE.
  * options may be NULL.  On success the caller owns *ret_j and gives it back
  * with journal_close().  Everything that was acknowledged before is there,
- * and is durable now.  Writes at most 2 MiB before it returns.
+ * and is durable now.  Making a new journal writes at most 2 MiB before it
+ * returns; an existing one whose last segment is full may need a new one.
  *
  *   -EBADMSG          acknowledged data is damaged or gone; nothing changed
  *   -ENODATA          a segment is missing
  *   -EXDEV            a segment belongs to another journal
  *   -EPROTONOSUPPORT  written by a newer version of the library
- *   -EBUSY            another writer has it open (journal_lock_holder())
+ *   -EBUSY            another writer has it open (journal_lock_holder()), or
+ *                     a reader has been recovering it for half a minute
  *   -ENOENT           no journal there, and no JOURNAL_CREATE
  *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one
  *   -ENOTDIR          path is not a directory
@@ -150,8 +154,10 @@ int journal_close(journal *j);
  * queue_depth batches wait for the device.  ret_lsn may be NULL.
  *
  *   -EMSGSIZE    larger than record_max; the journal goes on
- *   -ENOSPC      no room to make the next segment; no LSN was taken and the
- *   -EDQUOT      journal goes on once there is room
+ *   -ENOSPC, -EDQUOT, -ENOMEM, -EMFILE, -ENFILE, ... while the next segment
+ *                is made: no LSN was taken, and the journal goes on once that
+ *                has passed; journal_info() tells by its field failed if it
+ *                has not (then the error is for good)
  *   -EINVAL      iovcnt out of range
  *   -EROFS       opened with JOURNAL_READ_ONLY
  *   -EOWNERDEAD  in a child of fork(2)
@@ -212,8 +218,9 @@ int journal_info(journal *j, struct journal_info *info);
 
 /*
  * The process that holds the journal in path open for writing.  0 if there is
- * one (and *ret_pid is its number in its own PID namespace), -ENOENT if
- * nobody does or there is no journal, -errno otherwise.
+ * one (and *ret_pid is its number in its own PID namespace, 0 while it is
+ * still opening), -ENOENT if nobody does or there is no journal, -errno
+ * otherwise.
  */
 int journal_lock_holder(const char *path, pid_t *ret_pid);
 

@@ -435,6 +435,28 @@ START_TEST(a_failed_replacement_ends_it_with_the_first_error)
 }
 END_TEST
 
+START_TEST(an_lsn_in_a_header_block_can_be_wanted)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 4, 2);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(add(i < 3 ? 3 * BLOCK : 2 * BLOCK - 72, &lsn),
+				 0);
+		jnl_engine_want(&e, lsn + 1);
+		act = next(JNL_ACT_WRITE);
+		jnl_engine_done(&e, &act, 0);
+	}
+	ck_assert_uint_eq(e.frontier, SEGMENT);
+	ck_assert_int_eq(add(1, &lsn), 0);
+	/* between the frontier and the record that gathers */
+	jnl_engine_want(&e, SEGMENT + 1);
+	next(JNL_ACT_WRITE);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
 START_TEST(a_record_over_record_max_changes_nothing)
 {
 	uint64_t lsn;
@@ -484,5 +506,6 @@ RUN_SUITE("engine", 20,
 	  failed_segments_are_replaced_lowest_first,
 	  a_failed_flush_is_never_asked_again,
 	  a_failed_replacement_ends_it_with_the_first_error,
+	  an_lsn_in_a_header_block_can_be_wanted,
 	  a_record_over_record_max_changes_nothing,
 	  a_spare_is_wanted_once_a_quarter_is_used)

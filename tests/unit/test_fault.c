@@ -75,7 +75,7 @@ static void work(struct run *run, bool reopen)
 		}
 		/* Room comes back, anything else is for good. */
 		if (ret < 0 && ret != -ENOSPC && ret != -EMFILE &&
-		    ret != -ENOMEM) {
+		    ret != -ENOMEM && ret != -EDQUOT) {
 			if (!run->failed)
 				run->failed = ret;
 			ck_assert_int_eq(ret, run->failed);
@@ -131,9 +131,9 @@ static const int errnos[][7] = {
 	[FAULT_OPENAT] = { -EIO, -EMFILE, -EACCES, -EROFS, -ENOSPC },
 	[FAULT_CLOSE] = { -EIO, -ENOSPC },
 	[FAULT_PREAD] = { -EIO, -EINTR, -EAGAIN },
-	[FAULT_PWRITE] = { -EIO, -ENOSPC, -EINTR, -EAGAIN, -EDQUOT, -EROFS },
-	[FAULT_FSYNC] = { -EIO, -ENOSPC, -EROFS },
-	[FAULT_FDATASYNC] = { -EIO, -ENOSPC, -EINVAL },
+	[FAULT_PWRITE] = { -EIO, -ENOSPC, -EINTR, -EAGAIN, -EDQUOT, -EBUSY },
+	[FAULT_FSYNC] = { -EIO, -ENOSPC, -EROFS, -EBUSY },
+	[FAULT_FDATASYNC] = { -EIO, -ENOSPC, -EINVAL, -EBUSY, -EAGAIN },
 	[FAULT_FALLOCATE] = { -ENOSPC, -EOPNOTSUPP, -EINTR, -EIO },
 	[FAULT_FTRUNCATE] = { -EIO, -EFBIG },
 	[FAULT_FADVISE] = { -EINVAL },
@@ -211,7 +211,8 @@ static unsigned long sweep(const struct jnl_choice *choice,
 			hits += history(choice, call, at, 1, errnos[call][i],
 					0);
 			/* EAGAIN for ever takes a second to be given up */
-			if (errnos[call][i] != -EAGAIN &&
+			if ((errnos[call][i] != -EAGAIN ||
+			     call == FAULT_FDATASYNC) &&
 			    errnos[call][i] != -EINTR)
 				hits += history(choice, call, at, ~0ul,
 						errnos[call][i], 0);

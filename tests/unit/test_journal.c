@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "journal/core.h"
+#include "journal/format.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/scratch.h"
 #include "tests/lib/suite.h"
@@ -524,6 +525,191 @@ START_TEST(every_error_has_words)
 }
 END_TEST
 
+START_TEST(a_large_record_in_a_young_journal_waits_for_its_place)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	struct iovec iov = { NULL, 20 << 20 };
+	journal *j;
+
+	setup();
+	iov.iov_base = calloc(1, iov.iov_len);
+	o.flags = JOURNAL_CREATE;
+	o.record_max = 20 << 20;
+	o.queue_depth = 1;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	ck_assert_int_eq(journal_commit(j, &iov, 1, NULL), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	free(iov.iov_base);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_child_that_lets_go_keeps_its_own_memory)
+{
+	journal_reader *r;
+	int status;
+	journal *j;
+	pid_t pid;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	put(j, "0", true);
+	ck_assert_int_eq(journal_reader_open(&r, path, 0, NULL), 0);
+	pid = fork();
+	if (!pid) {
+		struct journal_record rec;
+		char *p[64];
+		bool ok;
+
+		/* what is mapped now may lie where the images were */
+		for (int i = 0; i < 64; i++)
+			p[i] = calloc(1, 1 << 20);
+		ok = journal_reader_next(r, &rec) == -EOWNERDEAD &&
+		     journal_reader_seek(r, 0) == -EOWNERDEAD;
+		journal_reader_close(r);
+		ok = ok && !journal_close(j);
+		for (int i = 0; i < 64; i++)
+			memset(p[i], i, 1 << 20);
+		_exit(ok ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && !WEXITSTATUS(status));
+	journal_reader_close(r);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_living_child_does_not_keep_the_lock_of_a_closed_journal)
+{
+	int status, pipefd[2];
+	journal *j;
+	char c;
+	pid_t pid;
+
+	setup();
+	ck_assert_int_eq(pipe(pipefd), 0);
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	pid = fork();
+	if (!pid) {
+		close(pipefd[1]);
+		_exit(read(pipefd[0], &c, 1) < 0);
+	}
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(open_journal(&j, 0, 0), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	close(pipefd[0]);
+	close(pipefd[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_payload_that_looks_like_a_header_is_a_payload)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct jnl_batch_header h;
+	struct iovec iov;
+	uint8_t *payload;
+	uint64_t place, seed;
+	journal *j;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	ck_assert_int_eq(journal_info(j, &info), 0);
+	seed = jnl_seed(info.uuid);
+	payload = calloc(1, 16384);
+	iov = (struct iovec){ payload, 16384 };
+	place = info.end + 4096;
+	/* in place, sane, and with a watermark above everything there is */
+	h = (struct jnl_batch_header){
+		.lsn = place, .durable = place, .flags = JNL_BATCH_MARK,
+		.body_sum = jnl_checksum("", 0, seed),
+	};
+	jnl_batch_encode(payload + 4096 - 72, &h, seed);
+	/* out of place, and beyond */
+	h.durable = SMALL + 4096;
+	jnl_batch_encode(payload + 8192 - 72, &h, seed);
+	ck_assert_int_eq(journal_commit(j, &iov, 1, NULL), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(open_journal(&j, 0, 0), 0);
+	ck_assert_int_eq(journal_info(j, &info), 0);
+	ck_assert_uint_eq(info.tail_bytes, 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	free(payload);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_late_sync_is_followed_by_a_watermark)
+{
+	struct journal_record rec;
+	journal_reader *r;
+	uint64_t lsn;
+	int seen = 0;
+	journal *j;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	lsn = put(j, "0", false);
+	/* the helper has looked, found nothing to do, and gone to sleep */
+	usleep(300000);
+	ck_assert_int_eq(journal_sync(j, lsn), 0);
+	for (int i = 0; !seen && i < 100; i++) {
+		usleep(20000);
+		ck_assert_int_eq(journal_reader_open(&r, path, 0, NULL), 0);
+		seen = journal_reader_next(r, &rec);
+		journal_reader_close(r);
+	}
+	ck_assert_int_eq(seen, 1);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_bad_block_is_not_a_missing_segment)
+{
+	struct jnl_env env = { .choice = &choice_flush };
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct fault f;
+	journal *j;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	fault_init(&f, jnl_sys_linux());
+	env.sys = &f.sys;
+	fault_set(&f, FAULT_PREAD, 2, ~0ul, -ENODATA);
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), -EIO);
+	teardown();
+}
+END_TEST
+
+static void *close_cancelled(void *arg)
+{
+	(void)pthread_cancel(pthread_self());
+	(void)journal_close(arg);
+	return NULL;
+}
+
+START_TEST(a_cancelled_thread_closes_all_the_same)
+{
+	pthread_t thread;
+	journal *j;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	put(j, "0", false);
+	ck_assert_int_eq(pthread_create(&thread, NULL, close_cancelled, j), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(count_numbers(), 1);
+	ck_assert_int_eq(open_journal(&j, 0, 0), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
 RUN_SUITE("journal", 60,
 	  what_was_committed_is_there_after_reopening,
 	  pieces_are_one_record_and_a_record_may_be_empty,
@@ -540,4 +726,11 @@ RUN_SUITE("journal", 60,
 	  an_append_makes_no_call_and_a_commit_one,
 	  many_threads_commit_and_each_one_s_order_is_kept,
 	  verify_counts_what_is_there,
+	  a_large_record_in_a_young_journal_waits_for_its_place,
+	  a_child_that_lets_go_keeps_its_own_memory,
+	  a_living_child_does_not_keep_the_lock_of_a_closed_journal,
+	  a_payload_that_looks_like_a_header_is_a_payload,
+	  a_late_sync_is_followed_by_a_watermark,
+	  a_bad_block_is_not_a_missing_segment,
+	  a_cancelled_thread_closes_all_the_same,
 	  every_error_has_words)

@@ -346,6 +346,41 @@ static void fill_segments(uint64_t first)
 	batch(1, 0, pos);
 }
 
+START_TEST(beside_a_writer_the_chain_says_how_far_it_is)
+{
+	struct jnl_recovery rec;
+	struct jnl_damage damage;
+	struct jnl_names names;
+	struct jnl_view view;
+	uint64_t marked;
+	int fd;
+
+	begin(0, 2);
+	batch(1, JNL_BATCH_OPEN, 0);
+	batch(2, 0, 2 * BLOCK);
+	/* an older life got as far as segment 1; this one goes on in 0 */
+	pos = SEGMENT;
+	batch(1, 0, 2 * BLOCK);
+	pos = 4 * BLOCK;
+	ck_assert(jnl_batch_decode(at(2 * BLOCK), seed,
+				   &(struct jnl_batch_header){ 0 }));
+	prev_sum = jnl_get64(at(2 * BLOCK));
+	marked = pos;
+	batch(1, 0, marked);
+	dump();
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(jnl_names_read(jnl_sys_linux(), fd, &names), 0);
+	jnl_view_init(&view, jnl_sys_linux(), fd, true);
+	ck_assert_int_eq(jnl_recover(&view, &names, JNL_RECOVER_LIVE, &rec,
+				     &damage), 0);
+	ck_assert_uint_eq(rec.end, marked);
+	jnl_view_fini(&view);
+	jnl_names_free(&names);
+	close(fd);
+	end();
+}
+END_TEST
+
 START_TEST(a_missing_segment_above_the_trim_is_missed)
 {
 	fill_segments(0);
@@ -516,6 +551,7 @@ RUN_SUITE("recover", 30,
 	  a_linked_header_that_makes_no_sense_is_damage,
 	  the_chain_goes_through_a_skip_batch_into_the_next_segment,
 	  without_the_skip_batch_the_next_segment_is_not_reached,
+	  beside_a_writer_the_chain_says_how_far_it_is,
 	  a_missing_segment_above_the_trim_is_missed,
 	  a_missing_segment_below_the_trim_is_not,
 	  a_bad_header_in_the_newest_segment_is_damage,
