@@ -202,9 +202,9 @@ def recover(segs, cfg):
             ghost_trim = max(h.trim for h in found)
             break
     if mark is None:
-        if a == 0:
-            return Rec("ok", (), 0, 0, 0, 0, ())
-        return bad("damage: no batch, and the journal does not begin at 0")
+        if a > 0:
+            return bad("damage: no batch, and the journal does not begin at 0")
+        mark = ghost_trim = 0                                               # empty, unless a header out of its place says otherwise
     # 2. walk from the first batch of the segment that holds the byte below the watermark (everything below it is in the chain)
     start = a if mark == 0 else max(a, min(b, (mark - 1) // sb))
     if not cfg.on("trim-linked"):

@@ -101,7 +101,8 @@ struct world {
 	bool opening;
 	int fail_after;		/* calls until one fails; 0: none does */
 	bool fail_open;		/* while opening, else afterwards */
-	bool failed;
+	int faults;
+	bool failed;		/* so that the journal may have ended */
 	struct point *point;
 	int points;
 

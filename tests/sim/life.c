@@ -56,25 +56,30 @@ static void on_step(void *arg)
 	add_point(arg);
 }
 
-/* One failure, of a flush, when its time has come. */
+/*
+ * Calls that fail when their time has come.  One failed write or flush of a
+ * batch is made up for by a new file; what fails besides may end the journal.
+ */
 static int on_fault(void *arg, enum sim_call call, const char *name)
 {
 	struct world *w = arg;
+	bool again = w->rule && w->rule->flush_fails, batch;
 
 	if (call != SIM_CALL_FLUSH && call != SIM_CALL_WRITE &&
 	    call != SIM_CALL_DIRSYNC)
 		return 0;
+	batch = call != SIM_CALL_DIRSYNC && !strstr(name, ".tmp");
 	/* The flush that is to be asked again is one of a batch. */
-	if (w->rule && w->rule->flush_fails && strstr(name, ".tmp"))
+	if (again && (call != SIM_CALL_FLUSH || !batch))
 		return 0;
 	if (w->opening != w->fail_open || !w->fail_after || --w->fail_after)
 		return 0;
-	if (call != SIM_CALL_FLUSH && w->rule && w->rule->flush_fails) {
-		w->fail_after = 1;
-		return 0;
-	}
-	w->failed = true;
+	if (again || !batch || w->young || w->opening || w->faults)
+		w->failed = true;
+	w->faults++;
 	w->counts->faults++;
+	if (!again && sim_pick(&w->pick, 2))
+		w->fail_after = 1 + (int)sim_pick(&w->pick, 30);
 	return -EIO;
 }
 
@@ -517,6 +522,7 @@ void live(struct world *w)
 	w->sim.fault = on_fault;
 	w->sim.arg = w;
 	w->failed = false;
+	w->faults = 0;
 	w->fail_after = 0;
 	if (w->rule && w->rule->flush_fails)
 		w->fail_after = w->life ? 0 : 1 + (int)sim_pick(&w->pick, 10);
