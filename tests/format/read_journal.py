@@ -232,33 +232,51 @@ class Journal:
     def watermark(self, a, b):
         for number in range(b, a - 1, -1):
             begin = number * self.size
-            found = [self.header_at(p) for p in
-                     range(begin + self.block, begin + self.size, self.block)
-                     if self.valid_at(p)]
+            found = [batch.durable for p, batch in
+                     self.places(begin + self.block, begin + self.size)
+                     if batch is not None and self.belongs(batch, p)]
             if found:
-                return max(batch.durable for batch in found)
+                return max(found)
         return None
 
-    def valid_at(self, position):
-        batch = self.header_at(position)
-        return batch is not None and batch.lsn == position
+    def belongs(self, batch, position):
+        return batch.lsn == position and self.sane(batch)
+
+    def places(self, begin, end):
+        """The blocks to look at, with the header there or None.
+
+        A batch that is whole and in its place is passed over as a whole: its
+        body is payload, whatever it looks like.
+        """
+        p = begin
+        while p < end:
+            batch = self.header_at(p)
+            yield p, batch
+            p += self.block
+            if batch is not None and self.belongs(batch, p - self.block) and \
+                    self.body(batch) is not None:
+                p += self.length(batch) - self.block
 
     def scan(self, b):
         """Whether anything lies behind the end, and how many headers."""
-        for p in range(max(self.x, self.block), (b + 1) * self.size, self.block):
-            if p % self.size == 0 or self.fault(p // self.size):
+        for number in range(self.x // self.size, b + 1):
+            if self.fault(number):
                 continue
-            data = self.segments[p // self.size].data
-            offset = p % self.size
-            if not any(data[offset:offset + self.block]):
-                continue
-            self.tail = True
-            batch = self.header_at(p)
-            if batch is None:
-                continue
-            self.remains += 1
-            if batch.durable > self.x and "scan" not in self.ignore:
-                raise Finding("lost", self.x, "header at %d" % p)
+            begin = max(self.x, number * self.size + self.block)
+            for p, batch in self.places(begin, (number + 1) * self.size):
+                self.remain(p, batch)
+
+    def remain(self, p, batch):
+        offset = p % self.size
+        data = self.segments[p // self.size].data
+        if not any(data[offset:offset + self.block]):
+            return
+        self.tail = True
+        if batch is None:
+            return
+        self.remains += 1
+        if batch.durable > self.x and "scan" not in self.ignore:
+            raise Finding("lost", self.x, "header at %d" % p)
 
     # ---------------------------------------------------------------- reading
 
