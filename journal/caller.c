@@ -19,6 +19,7 @@
 #include "journal/core.h"
 
 #define IOV_LIMIT	1024
+#define GROUP_LIMIT	65536
 
 /* Whether this process opened j, and j may be written to. */
 static int usable(const journal *j)
@@ -63,16 +64,30 @@ static int wait_ready(journal *j)
 	return h->failures != failures ? h->error : 0;
 }
 
-static int append(journal *j, const struct iovec *iov, int iovcnt,
-		  uint64_t len, uint64_t *ret_lsn)
+/* What to append: one record in pieces, or a group with one a piece. */
+struct request {
+	const struct iovec *iov;
+	int count;
+	bool group;
+	uint64_t len;		/* of the one record */
+	uint64_t *ret_lsn;	/* one, or (may be NULL) one for each */
+};
+
+static int append(journal *j, const struct request *rq)
 {
+	struct jnl_engine *e = &j->engine;
 	int ret;
 
 	for (;;) {
-		ret = jnl_engine_append(&j->engine, iov, iovcnt, len, ret_lsn);
+		if (rq->group)
+			ret = jnl_engine_append_group(e, rq->iov, rq->count,
+						      rq->ret_lsn);
+		else
+			ret = jnl_engine_append(e, rq->iov, rq->count, rq->len,
+						rq->ret_lsn);
 		/* The error that ended it may look like one of a refusal. */
-		if (j->engine.error)
-			return j->engine.error;
+		if (e->error)
+			return e->error;
 		if (ret == -EAGAIN) {
 			push_on(j);
 		} else if (ret == -EBUSY) {
@@ -120,6 +135,7 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn)
 {
 	uint64_t len, lsn;
+	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
 	int ret, state;
 
 	ret = usable(j);
@@ -127,11 +143,32 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		ret = record_len(iov, iovcnt, &len);
 	if (ret < 0)
 		return ret;
+	rq.len = len;
 	state = jnl_enter(j);
-	ret = append(j, iov, iovcnt, len, &lsn);
+	ret = append(j, &rq);
 	jnl_leave(j, state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
+	return ret;
+}
+
+int journal_append_group(journal *j, const struct iovec *records, int count,
+			 uint64_t *ret_lsns)
+{
+	struct request rq = {
+		.iov = records, .count = count, .group = true,
+		.ret_lsn = ret_lsns,
+	};
+	int ret, state;
+
+	ret = usable(j);
+	if (ret < 0)
+		return ret;
+	if (count < 1 || count > GROUP_LIMIT || !records)
+		return -EINVAL;
+	state = jnl_enter(j);
+	ret = append(j, &rq);
+	jnl_leave(j, state);
 	return ret;
 }
 
@@ -152,6 +189,7 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn)
 {
 	uint64_t len, lsn;
+	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
 	int ret, state;
 
 	ret = usable(j);
@@ -159,8 +197,9 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		ret = record_len(iov, iovcnt, &len);
 	if (ret < 0)
 		return ret;
+	rq.len = len;
 	state = jnl_enter(j);
-	ret = append(j, iov, iovcnt, len, &lsn);
+	ret = append(j, &rq);
 	if (!ret)
 		ret = sync_to(j, lsn);
 	jnl_leave(j, state);

@@ -205,10 +205,47 @@ static void copy_record(uint8_t *p, const struct iovec *iov, int iovcnt,
 	memset(p, 0, jnl_record_size(len) - JNL_RECORD_WORD - len);
 }
 
+/*
+ * The batch that takes need bytes of records next: the gathering one, or a new
+ * one if it is too full.
+ */
+static int batch_with_room(struct jnl_engine *e, uint64_t need,
+			   struct jnl_batch **ret_batch)
+{
+	struct jnl_batch *b = gathering(e);
+	uint64_t size, offset;
+
+	if (!b)
+		return begin(e, need, ret_batch);
+	size = block_up(e, JNL_BATCH_HEADER + b->body_len + need);
+	offset = b->lsn % e->cfg.segment_size;
+	if (size > e->batch_max || size > e->cfg.segment_size - offset) {
+		close_batch(e, b);
+		return begin(e, need, ret_batch);
+	}
+	if (size > e->ready_end - b->lsn)
+		return -EBUSY;
+	*ret_batch = b;
+	return 0;
+}
+
+/* Put a record into a batch that has room for it; its LSN. */
+static uint64_t put(struct jnl_engine *e, struct jnl_batch *b,
+		    const struct iovec *iov, int iovcnt, uint64_t len)
+{
+	uint64_t offset = JNL_BATCH_HEADER + b->body_len;
+
+	copy_record(b->image + offset, iov, iovcnt, len);
+	b->body_len += (uint32_t)jnl_record_size(len);
+	b->count++;
+	e->records++;
+	e->payload += len;
+	return b->lsn + offset;
+}
+
 int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
 		      int iovcnt, uint64_t len, uint64_t *ret_lsn)
 {
-	uint64_t need, size, offset;
 	struct jnl_batch *b;
 	int ret;
 
@@ -216,30 +253,37 @@ int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
 		return e->error;
 	if (len > e->cfg.record_max)
 		return -EMSGSIZE;
-	need = jnl_record_size(len);
-	b = gathering(e);
-	if (b) {
-		size = block_up(e, JNL_BATCH_HEADER + b->body_len + need);
-		offset = b->lsn % e->cfg.segment_size;
-		if (size > e->batch_max ||
-		    size > e->cfg.segment_size - offset) {
-			close_batch(e, b);
-			b = NULL;
-		} else if (size > e->ready_end - b->lsn) {
-			return -EBUSY;
-		}
+	ret = batch_with_room(e, jnl_record_size(len), &b);
+	if (ret < 0)
+		return ret;
+	*ret_lsn = put(e, b, iov, iovcnt, len);
+	return 0;
+}
+
+int jnl_engine_append_group(struct jnl_engine *e, const struct iovec *record,
+			    int count, uint64_t *ret_lsn)
+{
+	uint64_t need = 0, room = e->batch_max - JNL_BATCH_HEADER, lsn;
+	struct jnl_batch *b;
+	int ret;
+
+	if (e->error)
+		return e->error;
+	for (int i = 0; i < count; i++) {
+		if (record[i].iov_len > e->cfg.record_max)
+			return -EMSGSIZE;
+		need += jnl_record_size(record[i].iov_len);
+		if (need > room)
+			return -EMSGSIZE;
 	}
-	if (!b) {
-		ret = begin(e, need, &b);
-		if (ret < 0)
-			return ret;
+	ret = batch_with_room(e, need, &b);
+	if (ret < 0)
+		return ret;
+	for (int i = 0; i < count; i++) {
+		lsn = put(e, b, &record[i], 1, record[i].iov_len);
+		if (ret_lsn)
+			ret_lsn[i] = lsn;
 	}
-	offset = JNL_BATCH_HEADER + b->body_len;
-	copy_record(b->image + offset, iov, iovcnt, len);
-	b->body_len += (uint32_t)need;
-	b->count++;
-	e->records++;
-	*ret_lsn = b->lsn + offset;
 	return 0;
 }
 

@@ -115,7 +115,7 @@ struct jnl_engine {
 	uint32_t free_skip_n;
 
 	/* Counted since the start. */
-	uint64_t commits, records, flushes, replacements;
+	uint64_t commits, records, payload, flushes, replacements;
 };
 
 /* Allocates the images. -ENOMEM, or 0. */
@@ -141,6 +141,14 @@ void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
  */
 int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
 		      int iovcnt, uint64_t len, uint64_t *ret_lsn);
+
+/*
+ * Append count records, one a piece, to one batch: all of them are there after
+ * a crash, or none.  As jnl_engine_append(); -EMSGSIZE if they are too large
+ * together for a batch.  ret_lsn takes count LSNs, or is NULL.
+ */
+int jnl_engine_append_group(struct jnl_engine *e, const struct iovec *record,
+			    int count, uint64_t *ret_lsn);
 
 /* Ask that everything below lsn becomes durable. */
 void jnl_engine_want(struct jnl_engine *e, uint64_t lsn);

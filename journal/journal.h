@@ -167,6 +167,17 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn);
 
 /*
+ * Append count records (1 to 65536), each one piece of records, as one group:
+ * after a crash all of them are there, or none; no other record lies between
+ * them.  ret_lsns takes their LSNs, count of them, or is NULL; to wait for the
+ * group, sync its last.  Errors as journal_append(); -EMSGSIZE also if they do
+ * not fit into one batch: the records' lengths, each rounded up to 8 and with
+ * 8 more, may add up to what one record of record_max takes.
+ */
+int journal_append_group(journal *j, const struct iovec *records, int count,
+			 uint64_t *ret_lsns);
+
+/*
  * Wait until the record at lsn, and every record before it, is durable.  lsn
  * must have come from journal_append() on this journal: -EINVAL if it is at
  * or beyond the end of what was appended.  Other errors as journal_append();

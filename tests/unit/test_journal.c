@@ -134,6 +134,55 @@ START_TEST(pieces_are_one_record_and_a_record_may_be_empty)
 }
 END_TEST
 
+START_TEST(a_group_lies_in_one_batch_or_is_refused)
+{
+	static char big[16384];
+	struct iovec group[3] = {
+		{ "one", 3 }, { NULL, 0 }, { big, sizeof(big) },
+	};
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	struct journal_report rep = JOURNAL_REPORT_INIT;
+	struct journal_record rec;
+	journal_reader *r;
+	uint64_t lsn[3], last = 0;
+	journal *j;
+
+	setup();
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = SMALL;
+	o.record_max = sizeof(big) + 24;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	ck_assert_int_eq(journal_append_group(j, group, 0, lsn), -EINVAL);
+	ck_assert_int_eq(journal_append_group(j, group, 65537, lsn), -EINVAL);
+	/* twenty of them rotate segments; each stays in one piece */
+	for (int i = 0; i < 20; i++) {
+		put(j, "single", false);
+		ck_assert_int_eq(journal_append_group(j, group, 3, lsn), 0);
+		ck_assert_uint_gt(lsn[0], last);
+		ck_assert_uint_eq(lsn[1], lsn[0] + 16);
+		ck_assert_uint_eq(lsn[2], lsn[1] + 8);
+		ck_assert_uint_eq(lsn[0] / SMALL, (lsn[2] + 16384) / SMALL);
+		last = lsn[2];
+	}
+	/* one byte too many, alone and together */
+	group[0].iov_len = sizeof(big) + 25;
+	group[0].iov_base = big;
+	ck_assert_int_eq(journal_append_group(j, group, 1, lsn), -EMSGSIZE);
+	group[0].iov_len = 4096 * 2;
+	ck_assert_int_eq(journal_append_group(j, group, 3, NULL), -EMSGSIZE);
+	ck_assert_int_eq(journal_sync(j, last), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(journal_verify(path, &rep), 0);
+	ck_assert_uint_eq(rep.records, 80);
+	ck_assert_int_eq(journal_reader_open(&r, path, lsn[0], NULL), 0);
+	ck_assert_int_eq(journal_reader_next(r, &rec), 1);
+	ck_assert_mem_eq(rec.data, "one", 3);
+	journal_reader_close(r);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_second_writer_is_busy_and_learns_who_writes)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -713,6 +762,7 @@ END_TEST
 RUN_SUITE("journal", 60,
 	  what_was_committed_is_there_after_reopening,
 	  pieces_are_one_record_and_a_record_may_be_empty,
+	  a_group_lies_in_one_batch_or_is_refused,
 	  a_second_writer_is_busy_and_learns_who_writes,
 	  a_child_of_fork_is_told_and_can_let_go,
 	  options_are_checked_and_a_refusal_leaves_no_trace,
