@@ -89,8 +89,10 @@ static int append(journal *j, const struct request *rq)
 		if (e->error)
 			return e->error;
 		if (ret == -EAGAIN) {
+			j->counters.stalls_queue++;
 			push_on(j);
 		} else if (ret == -EBUSY) {
+			j->counters.stalls_segment++;
 			ret = wait_ready(j);
 			if (ret < 0)
 				return ret;

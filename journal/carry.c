@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "journal/core.h"
 #include "journal/replace.h"
@@ -77,20 +78,39 @@ int jnl_replace(journal *j, uint64_t number)
 	return ret ? ret : reopen(j, number);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void count_action(struct jnl_counters *c, uint64_t ns)
+{
+	c->action_ns[jnl_log2(ns, 40)]++;
+	if (ns > c->action_max_ns)
+		c->action_max_ns = ns;
+}
+
 /* Write or flush, without the lock. */
 static int carry_out(journal *j, const struct jnl_action *act)
 {
 	int fd = file_of(j, act->segment), ret;
 	struct jnl_dir *dir = &j->dir;
+	uint64_t began_ns;
 
 	pthread_mutex_unlock(&j->lock);
+	began_ns = now_ns();
 	if (act->kind == JNL_ACT_WRITE)
 		ret = jnl_way_write(dir->sys, &dir->way, fd, act->batch->image,
 				    act->batch->size, act->offset,
 				    dir->geometry.block_size);
 	else
 		ret = jnl_way_flush(dir->sys, &dir->way, fd);
+	began_ns = now_ns() - began_ns;
 	pthread_mutex_lock(&j->lock);
+	count_action(&j->counters, began_ns);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,42 @@ int journal_info(journal *j, struct journal_info *info)
 	memset(info, 0, size);
 	memcpy(info, &full, sizeof(full));
 	info->size = size;
+	return 0;
+}
+
+int journal_stats(journal *j, struct journal_stats *stats)
+{
+	struct journal_stats full = JOURNAL_STATS_INIT;
+	const struct jnl_engine *e = &j->engine;
+	size_t size = stats->size;
+	int state;
+
+	static_assert(sizeof(full.action_ns) == sizeof(j->counters.action_ns) &&
+		      sizeof(full.batch_records) == sizeof(e->batch_records),
+		      "histograms");
+	if (size < sizeof(full))
+		return -EINVAL;
+	if (!j->alive[0])
+		return -EOWNERDEAD;
+	if (j->read_only)
+		return -EROFS;
+	state = jnl_enter(j);
+	full.records = e->records;
+	full.payload = e->payload;
+	full.batches = e->commits;
+	full.flushes = e->flushes;
+	full.replacements = e->replacements;
+	full.stalls_queue = j->counters.stalls_queue;
+	full.stalls_segment = j->counters.stalls_segment;
+	full.failures = j->helper.failures;
+	full.action_max_ns = j->counters.action_max_ns;
+	memcpy(full.action_ns, j->counters.action_ns, sizeof(full.action_ns));
+	memcpy(full.batch_records, e->batch_records,
+	       sizeof(full.batch_records));
+	jnl_leave(j, state);
+	memset(stats, 0, size);
+	memcpy(stats, &full, sizeof(full));
+	stats->size = size;
 	return 0;
 }
 

@@ -47,6 +47,13 @@ struct jnl_helper {
 	uint64_t seen;		/* commits + records at the last look */
 };
 
+/* What journal_stats() tells beside what the engine counts. */
+struct jnl_counters {
+	uint64_t stalls_queue, stalls_segment;
+	uint64_t action_max_ns;
+	uint64_t action_ns[40];
+};
+
 /*
  * One open journal.  lock guards everything below it that changes; it is not
  * held across a write, a flush or the making of a segment.
@@ -71,6 +78,7 @@ struct journal {
 	struct jnl_segment_file *files;	/* open for writing */
 	size_t nfiles;
 	struct jnl_helper helper;
+	struct jnl_counters counters;
 };
 
 /* journal_open() and its like in surroundings of the caller's choice. */

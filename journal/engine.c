@@ -17,6 +17,15 @@
 #include "journal/format.h"
 #include "lib/file.h"
 
+uint32_t jnl_log2(uint64_t v, uint32_t limit)
+{
+	uint32_t n = 0;
+
+	while (v >>= 1)
+		n++;
+	return n < limit ? n : limit - 1;
+}
+
 static uint64_t block_up(const struct jnl_engine *e, uint64_t v)
 {
 	uint64_t mask = e->cfg.block_size - 1;
@@ -340,6 +349,8 @@ static void seal(struct jnl_engine *e, struct jnl_batch *b)
 	e->prev_sum = h.header_sum;
 	e->marked = b->flags & JNL_BATCH_MARK;
 	e->commits++;
+	if (b->count)
+		e->batch_records[jnl_log2(b->count, 24)]++;
 }
 
 /* The oldest batch that has not been handed out, or NULL. */

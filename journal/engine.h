@@ -116,6 +116,7 @@ struct jnl_engine {
 
 	/* Counted since the start. */
 	uint64_t commits, records, payload, flushes, replacements;
+	uint64_t batch_records[24];	/* by their binary logarithm */
 };
 
 /* Allocates the images. -ENOMEM, or 0. */
@@ -189,6 +190,10 @@ uint64_t jnl_engine_wants_segment(const struct jnl_engine *e);
 
 /* Tell that segment number (== e->segments) may take batches. */
 void jnl_engine_segment_ready(struct jnl_engine *e, uint64_t number);
+
+/* The binary logarithm of v, rounded down, but below limit: a histogram's
+ * element. */
+uint32_t jnl_log2(uint64_t v, uint32_t limit);
 
 /* Tell how far segment 0 is filled (UINT64_MAX: to its end). */
 void jnl_engine_ready_end(struct jnl_engine *e, uint64_t ready_end);

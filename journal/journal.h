@@ -228,6 +228,33 @@ struct journal_info {
 int journal_info(journal *j, struct journal_info *info);
 
 /*
+ * Counted since journal_open(), at no price worth mentioning.  A histogram's
+ * element i counts values from 2^i to 2^(i+1) - 1, element 0 zero too.
+ */
+struct journal_stats {
+	size_t size;		/* sizeof(struct journal_stats), set by you */
+	uint64_t records;	/* appended */
+	uint64_t payload;	/* bytes of them */
+	uint64_t batches;	/* handed to the device: commits, watermarks,
+				 * and the skips at the end of segments */
+	uint64_t flushes;	/* separate ones; none where a write is durable
+				 * itself */
+	uint64_t replacements;	/* failed segments that a new file replaced */
+	uint64_t stalls_queue;	/* waits of an append for room in the queue */
+	uint64_t stalls_segment;	/* ... for the next segment */
+	uint64_t failures;	/* times making the next segment failed */
+	uint64_t action_max_ns;	/* the longest write or flush */
+	uint64_t action_ns[40];	/* histogram: how long writes and flushes took */
+	uint64_t batch_records[24];	/* histogram: records in a batch */
+};
+
+#define JOURNAL_STATS_INIT { .size = sizeof(struct journal_stats) }
+
+/* Any thread.  -EINVAL if stats->size is smaller than the first version's,
+ * -EROFS for a journal opened with JOURNAL_READ_ONLY, -EOWNERDEAD. */
+int journal_stats(journal *j, struct journal_stats *stats);
+
+/*
  * The process that holds the journal in path open for writing.  0 if there is
  * one (and *ret_pid is its number in its own PID namespace, 0 while it is
  * still opening), -ENOENT if nobody does or there is no journal, -errno

@@ -564,6 +564,42 @@ START_TEST(verify_counts_what_is_there)
 }
 END_TEST
 
+START_TEST(the_statistics_count_what_was_done)
+{
+	struct journal_stats st = JOURNAL_STATS_INIT;
+	uint64_t actions = 0, lsn = 0;
+	journal *j;
+
+	setup();
+	ck_assert_int_eq(open_journal(&j, JOURNAL_CREATE, SMALL), 0);
+	for (int i = 0; i < 10; i++)
+		put(j, "1234", true);
+	for (int i = 0; i < 9; i++)
+		lsn = put(j, "12345678", false);
+	ck_assert_int_eq(journal_sync(j, lsn), 0);
+	ck_assert_int_eq(journal_stats(j, &st), 0);
+	ck_assert_uint_eq(st.records, 19);
+	ck_assert_uint_eq(st.payload, 10 * 4 + 9 * 8);
+	ck_assert_uint_ge(st.batches, 11);
+	ck_assert_uint_ge(st.flushes, 11);
+	ck_assert_uint_eq(st.batch_records[0], 10);
+	ck_assert_uint_eq(st.batch_records[3], 1);
+	for (int i = 0; i < 40; i++)
+		actions += st.action_ns[i];
+	ck_assert_uint_eq(actions, st.batches + st.flushes);
+	ck_assert_uint_gt(st.action_max_ns, 0);
+	ck_assert_uint_eq(st.replacements, 0);
+	st.size = 8;
+	ck_assert_int_eq(journal_stats(j, &st), -EINVAL);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(open_journal(&j, JOURNAL_READ_ONLY, 0), 0);
+	st.size = sizeof(st);
+	ck_assert_int_eq(journal_stats(j, &st), -EROFS);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(every_error_has_words)
 {
 	for (int err = 0; err < 200; err++) {
@@ -783,4 +819,5 @@ RUN_SUITE("journal", 60,
 	  a_late_sync_is_followed_by_a_watermark,
 	  a_bad_block_is_not_a_missing_segment,
 	  a_cancelled_thread_closes_all_the_same,
+	  the_statistics_count_what_was_done,
 	  every_error_has_words)
