@@ -157,6 +157,13 @@ static void set_up(struct world *w)
 		w->segment_size = 1536 * 1024;
 		w->record_max = 90000;
 	}
+	w->harsh = !w->rule && !w->small && !w->young &&
+		   !sim_pick(&w->pick, 4);
+	if (w->harsh) {
+		w->segment_size = 65536;
+		w->record_max = 40000;
+		w->depth = MAX_DEPTH;
+	}
 	w->disk = sim_disk_new();
 }
 
@@ -221,12 +228,12 @@ static void judge_drawn(struct world *w, const struct point *p)
 	while (states--) {
 		bool kill = !sim_pick(&w->pick, 5);
 		unsigned int effort = (sim_pick(&w->pick, 24) ? 0 : 1) |
-				      (sim_pick(&w->pick, 8) ? 0 : 2);
+				      (sim_pick(&w->pick, 14) ? 0 : 2);
 		struct sim_disk *d = crash(w, p, &w->pick, kill);
 
 		w->pick.bias = 128;
 		if (!kill && !sim_pick(&w->pick, w->rule && w->rule->damage ?
-				       1 : 12))
+				       1 : 20))
 			judge_damage(w, p, d);
 		judge(w, p, d, kill, effort);
 		sim_disk_free(d);
@@ -336,7 +343,7 @@ static void world_reset(struct world *w, uint64_t seed)
 	w->disk = NULL;
 	points_free(w);
 	w->seed = seed;
-	w->small = !w->rule && seed % 16 == 5;
+	w->small = !w->rule && seed % 64 == 5;
 	w->created = false;
 	w->acked = w->appended = 0;
 	*w->violation = 0;

@@ -89,6 +89,7 @@ struct world {
 	int method;
 	bool no_direct;		/* the file system refuses O_DIRECT */
 	bool young;		/* segment 0 is filled in chunks */
+	bool harsh;		/* many failures, many segments */
 	bool small;		/* few records, for going through all states */
 
 	struct sim_disk *disk;	/* between lives */

@@ -326,7 +326,7 @@ static void name_set(struct sim_name *name, int *names, const char *what,
 	int i = name_find(name, *names, what);
 
 	if (i < 0) {
-		assert(*names < SIM_FILES);
+		assert(*names < SIM_NAMES);
 		i = (*names)++;
 		strcpy(name[i].name, what);
 	}

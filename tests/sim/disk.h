@@ -36,7 +36,8 @@
 #define SIM_BLOCK	4096u
 #define SIM_SECTOR	512u
 #define SIM_DIR		"/j"
-#define SIM_FILES	40
+#define SIM_FILES	96	/* files, of which many have lost their names */
+#define SIM_NAMES	72
 #define SIM_OPS		64
 #define SIM_FLYING	72
 #define SIM_NAME	40
@@ -136,7 +137,7 @@ struct sim_fly {
 
 struct sim_disk {
 	struct sim_file *file[SIM_FILES];
-	struct sim_name name[SIM_FILES], name_disk[SIM_FILES];
+	struct sim_name name[SIM_NAMES], name_disk[SIM_NAMES];
 	int names, names_disk;
 	struct sim_op op[SIM_OPS];
 	int ops;

@@ -72,13 +72,16 @@ static int on_fault(void *arg, enum sim_call call, const char *name)
 	/* The flush that is to be asked again is one of a batch. */
 	if (again && (call != SIM_CALL_FLUSH || !batch))
 		return 0;
+	/* Mostly batches: there are more calls on files in the making. */
+	if (w->harsh && !batch && sim_pick(&w->pick, 8))
+		return 0;
 	if (w->opening != w->fail_open || !w->fail_after || --w->fail_after)
 		return 0;
 	if (again || !batch || w->young || w->opening || w->faults)
 		w->failed = true;
 	w->faults++;
 	w->counts->faults++;
-	if (!again && sim_pick(&w->pick, 2))
+	if (!again && (w->harsh || sim_pick(&w->pick, 2)))
 		w->fail_after = 1 + (int)sim_pick(&w->pick, 30);
 	return -EIO;
 }
@@ -269,6 +272,9 @@ static void begin(struct world *w, struct process *p)
 	/* Nothing else is under way then, so it is done in one go; every call
 	 * in it is a point to crash at. */
 	if (f->act.kind == JNL_ACT_REPLACE) {
+		if (p->flying)
+			violated(w, "a file is to be replaced while %d actions "
+				 "are under way", p->flying);
 		pthread_mutex_lock(&p->j->lock);
 		jnl_engine_done(&p->j->engine, &f->act,
 				jnl_replace(p->j, f->act.segment));
@@ -528,13 +534,15 @@ void live(struct world *w)
 		w->fail_after = w->life ? 0 : 1 + (int)sim_pick(&w->pick, 10);
 	else if (!w->small && !w->rule && !sim_pick(&w->pick, 4))
 		w->fail_after = 1 + (int)sim_pick(&w->pick, 40);
+	if (w->harsh && sim_pick(&w->pick, 4))
+		w->fail_after = 1 + (int)sim_pick(&w->pick, 16);
 	w->fail_open = w->fail_after && !w->rule && !sim_pick(&w->pick, 3);
 	if (w->fail_open)
 		w->fail_after = 1 + w->fail_after % 8;
 	if (w->rule && (w->rule->engine_only || w->rule->caller_only))
 		engine = w->rule->engine_only;
 	p.buf = malloc(w->record_max + 1);
-	p.limit = w->appended + (w->small ? 3 : 60);
+	p.limit = w->appended + (w->small ? 3 : w->harsh ? 24 : 60);
 	if (!p.buf)
 		abort();
 	if (p.limit > MAX_RECORDS)

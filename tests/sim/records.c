@@ -26,6 +26,9 @@ uint32_t record_len(const struct world *w, uint32_t n)
 	/* Large ones, so that what was filled first is soon used up. */
 	if (w->young)
 		return w->record_max - (uint32_t)(r >> 8) % 4096;
+	if (w->harsh)
+		return (r & 1) ? (uint32_t)(r >> 8) % w->record_max :
+		       9000 + (uint32_t)(r >> 8) % 9000;
 	if (w->small)
 		return (r & 3) ? 8 + (uint32_t)(r >> 8) % 64 : block;
 	switch (r & 15) {

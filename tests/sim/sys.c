@@ -238,7 +238,7 @@ static int do_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
 {
 	struct sim *s = sim_of(sys);
 	struct sim_fd *f = sim_fd_of(s, dirfd);
-	char name[SIM_FILES][SIM_NAME];
+	char name[SIM_NAMES][SIM_NAME];
 	int n = s->disk->names, ret;
 
 	if (s->dead)
