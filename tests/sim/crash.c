@@ -457,9 +457,11 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->opened,
 	       (unsigned long long)c->verified,
 	       (unsigned long long)c->live);
-	printf("  %llu power cuts, %llu kills, %llu failed writes or flushes\n",
+	printf("  %llu power cuts, %llu kills, %llu failed writes or flushes, "
+	       "%llu groups\n",
 	       (unsigned long long)c->cuts, (unsigned long long)c->kills,
-	       (unsigned long long)c->faults);
+	       (unsigned long long)c->faults,
+	       (unsigned long long)c->groups);
 	printf("  %llu damaged: %llu reported, %llu harmless, %llu tails\n",
 	       (unsigned long long)c->damages,
 	       (unsigned long long)c->reported,

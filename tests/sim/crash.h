@@ -8,6 +8,7 @@
  *
  *   P1  what was acknowledged, or found by an open that succeeded, is read
  *   P2  what is read is a prefix of what was appended
+ *       and never a part of a group
  *   P3  without damage nothing says damage
  *   P4  with damage: what a surviving header says was durable is never lost
  *       silently, and never more acknowledged batches than the queue is deep
@@ -51,6 +52,7 @@ struct rule {
 	bool ack_early;		/* done is told before it is true */
 	bool ack_unordered;	/* any complete batch is taken for durable */
 	bool ready_early;	/* ready_end is moved before the filling */
+	bool group_split;	/* a group is appended one by one */
 	bool opens_only;	/* later lives only open */
 	bool flush_fails;	/* the first life has a flush that fails */
 	bool young;		/* a segment 0 that is filled in chunks */
@@ -69,7 +71,7 @@ struct counts {
 	uint64_t judged, opened, verified;
 	uint64_t worlds, lives, points, cuts, kills;
 	uint64_t damages, reported, harmless, silent;
-	uint64_t faults, exhaustive, live;
+	uint64_t faults, exhaustive, live, groups;
 };
 
 struct seen {
@@ -96,6 +98,7 @@ struct world {
 	bool created;
 	uint32_t acked, appended;
 	uint64_t lsn[MAX_RECORDS];
+	bool joined[MAX_RECORDS];	/* in one group with the one before */
 
 	/* The life that runs. */
 	struct sim sim;

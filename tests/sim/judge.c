@@ -245,6 +245,8 @@ bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
 	if (count < p->acked)
 		violated(w, "P1: %u records are read, %u were acknowledged",
 			 count, p->acked);
+	if (count < p->appended && count && w->joined[count])
+		violated(w, "P2: a group is read in part: %u records", count);
 	if (effort & 1)
 		judge_verify(w, p, disk, count, absent);
 	if (effort & 2 && !(w->rule && w->rule->opens_only))

@@ -155,6 +155,7 @@ static bool append(struct world *w, struct process *p, bool commit)
 	iov[0] = (struct iovec){ p->buf, len / 2 };
 	iov[1] = (struct iovec){ p->buf + len / 2, len - len / 2 };
 	w->lsn[n] = LSN_UNKNOWN;
+	w->joined[n] = false;
 	w->appended++;
 	ret = (commit ? journal_commit : journal_append)(p->j, iov, 2, &lsn);
 	check_error(w, commit ? "journal_commit" : "journal_append", ret);
@@ -164,6 +165,45 @@ static bool append(struct world *w, struct process *p, bool commit)
 	w->lsn[n] = lsn;
 	if (commit)
 		acknowledge(w, lsn + 1);
+	return true;
+}
+
+/* Two or three records that are there together or not at all. */
+static bool append_group(struct world *w, struct process *p)
+{
+	uint32_t first = w->appended, n = 2 + sim_pick(&w->pick, 2), at = 0;
+	struct iovec iov[3];
+	uint64_t lsn[3];
+	int ret;
+
+	if (first + n > p->limit)
+		return true;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t len = record_len(w, first + i);
+
+		/* The buffer holds one record of the largest size, and so
+		 * does a batch: what does not fit is no group. */
+		if (at + jnl_record_size(len) > w->record_max)
+			return append(w, p, false);
+		record_fill(w, first + i, p->buf + at);
+		iov[i] = (struct iovec){ p->buf + at, len };
+		at += (uint32_t)jnl_record_size(len);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		w->lsn[first + i] = LSN_UNKNOWN;
+		w->joined[first + i] = i;
+	}
+	w->appended += n;
+	if (w->rule && w->rule->group_split)
+		for (uint32_t i = ret = 0; i < n && !ret; i++)
+			ret = journal_commit(p->j, &iov[i], 1, &lsn[i]);
+	else
+		ret = journal_append_group(p->j, iov, (int)n, lsn);
+	check_error(w, "journal_append_group", ret);
+	if (ret < 0)
+		return false;
+	memcpy(w->lsn + first, lsn, n * sizeof(*lsn));
+	w->counts->groups++;
 	return true;
 }
 
@@ -215,8 +255,11 @@ static void run_caller(struct world *w, struct process *p)
 
 	while (well && steps--) {
 		switch (sim_pick(&w->pick, 8)) {
-		case 0: case 1: case 2:
+		case 0: case 1:
 			well = append(w, p, false);
+			break;
+		case 2:
+			well = append_group(w, p);
 			break;
 		case 3: case 4:
 			well = append(w, p, true);
@@ -373,6 +416,7 @@ static void put(struct world *w, struct process *p)
 	if (ret < 0)
 		return;
 	w->lsn[n] = lsn;
+	w->joined[n] = false;
 	w->appended++;
 }
 
