@@ -1,10 +1,10 @@
 /*
  * tests/sim/crash.c - cuts the power at every step of a journal's life.
  *
- * As a test it judges a number of distinct crash states, half of the worlds
- * drawn by a seed, some small ones gone through exhaustively, and prints seed
- * and count.  By hand it replays one world (--replay), shows that a rule is
- * needed (--break), or writes histories for tests/model/replay.py (--emit).
+ * As a test it judges a number of distinct crash states, of worlds drawn by a
+ * seed (small ones are gone through exhaustively), and prints seed and count.
+ * By hand it replays one world (--replay), shows that a rule is needed
+ * (--break), or writes histories for tests/model/replay.py (--emit).
  *
  * The work is divided among processes: worlds share nothing.
  */

@@ -7,11 +7,12 @@
  * number of crash states are made and judged:
  *
  *   P1  what was acknowledged, or found by an open that succeeded, is read
- *   P2  what is read is a prefix of what was appended
- *       and never a part of a group
+ *   P2  what is read is a prefix of what was appended, and of a group all or
+ *       nothing
  *   P3  without damage nothing says damage
  *   P4  with damage: what a surviving header says was durable is never lost
- *       silently, and never more acknowledged batches than the queue is deep
+ *       silently, and never more acknowledged batches than the queue is deep,
+ *       and one more for each further batch that the damage hits
  *
  * The n-th record of a journal always has the same payload, in every life:
  * an application that retries after a crash, which makes lives hard to tell
