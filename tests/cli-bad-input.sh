@@ -333,7 +333,7 @@ done
 # it (the closing watermark).
 set -- $("$forge" batches "good/$newest" | awk '$6 > 0' | tail -n 1)
 at=$1
-first_line=$((300 - $6 + 1))
+first_line=$((300 + tries - $6 + 1))
 closing=$("$forge" batches "good/$newest" | tail -n 1 | cut -d ' ' -f 1)
 
 begin "batches with right checksums and hostile numbers are told"
