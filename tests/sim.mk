@@ -2,6 +2,7 @@
 # switched off one by one, and the model beside the library.
 check_LTLIBRARIES = tests/libsim.la
 tests_libsim_la_SOURCES = \
+	tests/sim/choice.c \
 	tests/sim/disk.c tests/sim/disk.h \
 	tests/sim/sys.c tests/sim/sys.h
 
