@@ -496,11 +496,9 @@ static int recover(struct recovery *r)
 	/* No batch, and the journal does not begin here: why does the run? */
 	if (!ret && rec->oldest)
 		return why_not(r, rec->oldest - 1);
-	if (ret) {
-		ret = walk(r);
-		if (ret < 0)
-			return ret;
-	}
+	ret = walk(r);
+	if (ret < 0)
+		return ret;
 	ret = r->mode == JNL_RECOVER_LIVE ? judge_live(r) : judge_tail(r);
 	if (ret < 0)
 		return ret;

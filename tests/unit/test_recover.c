@@ -291,6 +291,13 @@ START_TEST(a_linked_header_that_makes_no_sense_is_damage)
 	h.body_len = UINT32_MAX - 7;
 	reseal(last, &h);
 	expect(-EBADMSG, JOURNAL_BAD_BATCH);
+	/* also where it is the only one there is */
+	begin(0, 1);
+	last = batch(1, 0, 0);
+	ck_assert(jnl_batch_decode(at(last), seed, &h));
+	h.trim = 1ull << 62;
+	reseal(last, &h);
+	expect(-EBADMSG, JOURNAL_BAD_BATCH);
 	/* a good checksum over records that do not add up */
 	begin(0, 1);
 	batch(1, JNL_BATCH_OPEN, 0);
