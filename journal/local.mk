@@ -12,6 +12,7 @@ libcore_la_SOURCES += \
 	journal/open.c \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \
+	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
 	journal/verify.c \
