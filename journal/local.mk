@@ -37,5 +37,6 @@ journal_tool_SOURCES = \
 	journal/tool-info.c \
 	journal/tool-output.c \
 	journal/tool-progress.c \
+	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la
