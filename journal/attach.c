@@ -106,14 +106,34 @@ static int lock_and_recover(struct jnl_attached *at)
 	return ret;
 }
 
-/* Beside a writer what is read may change: that often, then believe it. */
+/*
+ * Beside a writer what is read may change: that often, then believe it.  While
+ * segments come and go under the hands it is no sign of damage, however often.
+ */
 #define ATTACH_TRIES	5
+#define ATTACH_TRIES_MAX 1000
+
+/* Whether the segments are no longer those that recovery was given. */
+static bool names_changed(const struct jnl_attached *at)
+{
+	const struct jnl_names *was = &at->names;
+	struct jnl_names now;
+	bool changed;
+
+	if (jnl_names_read(at->sys, at->dirfd, &now) < 0)
+		return false;
+	changed = now.count != was->count ||
+		  (now.count && memcmp(now.number, was->number,
+				       now.count * sizeof(*now.number)));
+	jnl_names_free(&now);
+	return changed;
+}
 
 int jnl_attach(struct jnl_sys *sys, const char *path,
 	       struct jnl_attached *ret_at, struct journal_error *error)
 {
 	struct jnl_attached *at = ret_at;
-	int ret, tries = 0;
+	int ret, tries = 0, all_tries = 0;
 
 	memset(at, 0, sizeof(*at));
 	at->sys = sys;
@@ -124,8 +144,11 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 	do {
 		/* The writer may have gone since the last try, or have come. */
 		ret = lock_and_recover(at);
-	} while ((ret == -EAGAIN || (ret < 0 && at->live)) &&
-		 ++tries < ATTACH_TRIES);
+		if (ret != -EAGAIN && (!ret || !at->live))
+			break;
+		if (!names_changed(at))
+			tries++;
+	} while (tries < ATTACH_TRIES && ++all_tries < ATTACH_TRIES_MAX);
 	if (!ret)
 		return 0;
 	if (at->damage.finding)
@@ -134,4 +157,23 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 		(void)jnl_dir_error(error, ret, path);
 	jnl_detach(at);
 	return ret;
+}
+
+bool jnl_given_back(struct jnl_sys *sys, const char *path,
+		    const struct jnl_recovery *rec, uint64_t lsn,
+		    uint64_t *ret_first)
+{
+	uint64_t size = rec->geometry.segment_size;
+	struct jnl_attached now;
+	bool gone;
+
+	if (jnl_attach(sys, path, &now, NULL) < 0)
+		return false;
+	/* Nothing goes but whole segments. */
+	gone = !memcmp(now.rec.geometry.uuid, rec->geometry.uuid,
+		       JNL_UUID_LEN) && now.rec.first / size > lsn / size;
+	if (gone)
+		*ret_first = now.rec.first;
+	jnl_detach(&now);
+	return gone;
 }

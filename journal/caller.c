@@ -210,6 +210,21 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 	return ret;
 }
 
+int journal_trim(journal *j, uint64_t lsn)
+{
+	int ret, state;
+
+	ret = usable(j);
+	if (ret < 0)
+		return ret;
+	state = jnl_enter(j);
+	ret = jnl_engine_trim(&j->engine, lsn);
+	if (!ret)
+		jnl_helper_call(j);
+	jnl_leave(j, state);
+	return ret;
+}
+
 /* ------------------------------------------------------------------------ */
 
 /* Everything that was appended, then a watermark that says so. */
@@ -227,6 +242,8 @@ static int finish(journal *j)
 		while (e->used && !e->error)
 			push_on(j);
 	}
+	while (!e->error && jnl_helper_remove(j, false))
+		;
 	return ret;
 }
 

@@ -56,6 +56,7 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 	j->dir.sys = sys;
 	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
 	j->helper.seen = UINT64_MAX;
+	j->helper.kept = JNL_NO_SEGMENT;
 	(void)pthread_mutex_init(&j->lock, NULL);
 	(void)pthread_mutex_init(&j->dir.names_lock, NULL);
 	(void)pthread_condattr_init(&attr);
@@ -127,7 +128,8 @@ static void fill_info(journal *j, struct journal_info *info)
 		info->writer = j->writer;
 		return;
 	}
-	info->segments = e->segments - rec->first / info->segment_size;
+	info->first_lsn = e->trim_durable;
+	info->segments = e->segments - j->oldest;
 	info->frontier = e->frontier;
 	info->end = jnl_engine_end(e);
 	info->record_max = e->cfg.record_max;

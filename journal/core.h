@@ -31,6 +31,8 @@ struct jnl_segment_file {
 	int fd;
 };
 
+#define JNL_NO_SEGMENT	UINT64_MAX
+
 /* The background work and what there is to know about it. */
 struct jnl_helper {
 	pthread_t thread;
@@ -39,6 +41,10 @@ struct jnl_helper {
 	bool parked;		/* sleeps until somebody appends */
 	bool called;		/* was woken, has not looked yet */
 	int fill_fd;		/* segment 0, for filling; -1 if none */
+	/* A segment that was given back and waits to be used again; with
+	 * JNL_NO_SEGMENT there is none. */
+	uint64_t kept;
+	uint64_t leave_below;	/* removing these has failed: no more tries */
 	/* A failed piece of work is left until an append needs it. */
 	bool blocked;
 	int error;		/* why the last piece failed */
@@ -74,6 +80,7 @@ struct journal {
 	pthread_cond_t progress;	/* an action or a piece of work ended */
 	pthread_cond_t wake;		/* for the helper */
 	struct jnl_engine engine;
+	uint64_t oldest;		/* lowest segment that is there */
 	bool carrying;			/* a thread carries an action out */
 	struct jnl_segment_file *files;	/* open for writing */
 	size_t nfiles;
@@ -90,8 +97,8 @@ int jnl_verify(const char *path, struct journal_report *report,
 	       const struct jnl_env *env);
 
 /*
- * One piece of the background work: fill a part of segment 0, make the next
- * segment, or (if idle) write a watermark.  True if there was something to do.
+ * One piece of the background work: fill a part of segment 0, remove segments
+ * that were given back, make the next one, or (if idle) write a watermark.  True if there was something to do.
  */
 bool jnl_helper_step(journal *j, bool idle);
 
@@ -123,6 +130,12 @@ int jnl_replace(journal *j, uint64_t number);
 
 /* One piece of work; may give the lock up meanwhile. */
 bool jnl_helper_work(journal *j, bool idle);
+
+/*
+ * Remove segments that have been given back.  With keep, the last of them
+ * stays, if it can become the next segment.  False if there is none to remove.
+ */
+bool jnl_helper_remove(journal *j, bool keep);
 int jnl_helper_start(journal *j);
 void jnl_helper_stop(journal *j);	/* without the lock */
 void jnl_helper_call(journal *j);
@@ -154,6 +167,15 @@ struct jnl_attached {
 int jnl_attach(struct jnl_sys *sys, const char *path,
 	       struct jnl_attached *ret_at, struct journal_error *error);
 void jnl_detach(struct jnl_attached *at);
+
+/*
+ * Whether the file that had lsn, below the end when rec was made, is gone or
+ * holds something else since: a writer has given it back.  *ret_first is where
+ * the journal begins now.
+ */
+bool jnl_given_back(struct jnl_sys *sys, const char *path,
+		    const struct jnl_recovery *rec, uint64_t lsn,
+		    uint64_t *ret_first);
 
 /* The directory's descriptor, or -errno; and that in words. */
 int jnl_open_dir(struct jnl_sys *sys, const char *path);

@@ -93,7 +93,7 @@ void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
 {
 	e->frontier = e->tail = end;
 	e->prev_sum = prev_sum;
-	e->trim = trim;
+	e->trim = e->trim_carried = e->trim_durable = trim;
 	e->segments = segments;
 	e->ready_end = ready_end;
 }
@@ -126,6 +126,18 @@ static void close_batch(struct jnl_engine *e, struct jnl_batch *b)
 	b->state = JNL_CLOSED;
 	b->end = gathered_end(e, b);
 	e->tail = b->end;
+}
+
+/*
+ * Whether a batch that ends at end would take the last block there is, which
+ * is kept for a trim.
+ */
+static bool takes_last_block(struct jnl_engine *e, uint64_t end)
+{
+	if (end != e->segments * e->cfg.segment_size)
+		return false;
+	e->needy = true;
+	return true;
 }
 
 /*
@@ -180,13 +192,16 @@ static int begin(struct jnl_engine *e, uint64_t need,
 		 struct jnl_batch **ret_batch)
 {
 	struct jnl_batch *b;
-	uint64_t lsn = 0;
+	uint64_t lsn = 0, size;
 	bool skip;
 	int ret;
 
-	ret = place(e, block_up(e, JNL_BATCH_HEADER + need), &lsn, &skip);
+	size = block_up(e, JNL_BATCH_HEADER + need);
+	ret = place(e, size, &lsn, &skip);
 	if (ret < 0)
 		return ret;
+	if (takes_last_block(e, lsn + size))
+		return -EBUSY;
 	if (!e->free_data_n || (skip && !e->free_skip_n) ||
 	    e->queue_len - e->used < 1u + skip)
 		return -EAGAIN;
@@ -232,7 +247,7 @@ static int batch_with_room(struct jnl_engine *e, uint64_t need,
 		close_batch(e, b);
 		return begin(e, need, ret_batch);
 	}
-	if (size > e->ready_end - b->lsn)
+	if (size > e->ready_end - b->lsn || takes_last_block(e, b->lsn + size))
 		return -EBUSY;
 	*ret_batch = b;
 	return 0;
@@ -302,13 +317,35 @@ void jnl_engine_want(struct jnl_engine *e, uint64_t lsn)
 		e->wanted = lsn;
 }
 
+int jnl_engine_trim(struct jnl_engine *e, uint64_t lsn)
+{
+	if (e->error)
+		return e->error;
+	if (lsn > e->frontier)
+		return -EINVAL;
+	if (lsn > e->trim)
+		e->trim = lsn;
+	return 0;
+}
+
+uint64_t jnl_engine_free_below(const struct jnl_engine *e)
+{
+	return e->trim_durable / e->cfg.segment_size;
+}
+
+bool jnl_engine_trim_pending(const struct jnl_engine *e)
+{
+	return e->trim / e->cfg.segment_size > jnl_engine_free_below(e);
+}
+
 bool jnl_engine_mark(struct jnl_engine *e)
 {
+	bool carried = e->trim_carried == e->trim;
 	struct jnl_batch *b;
 	uint64_t lsn;
 	bool skip;
 
-	if (e->error || e->used || e->marked || !e->free_skip_n)
+	if (e->error || e->used || (e->marked && carried) || !e->free_skip_n)
 		return false;
 	if (e->tail % e->cfg.segment_size == 0 &&
 	    e->tail / e->cfg.segment_size >= e->segments)
@@ -316,6 +353,10 @@ bool jnl_engine_mark(struct jnl_engine *e)
 	if (place(e, e->cfg.block_size, &lsn, &skip) < 0)
 		return false;
 	assert(!skip);
+	/* The last block goes to a trim that makes room for the next. */
+	if (!jnl_engine_trim_pending(e) &&
+	    takes_last_block(e, lsn + e->cfg.block_size))
+		return false;
 	b = push(e, JNL_CLOSED, lsn, JNL_BATCH_MARK,
 		 e->free_skip[--e->free_skip_n]);
 	b->end = lsn + e->cfg.block_size;
@@ -347,6 +388,7 @@ static void seal(struct jnl_engine *e, struct jnl_batch *b)
 				       e->cfg.segment_size));
 	jnl_batch_encode(b->image, &h, e->cfg.seed);
 	e->prev_sum = h.header_sum;
+	e->trim_carried = b->trim = e->trim;
 	e->marked = b->flags & JNL_BATCH_MARK;
 	e->commits++;
 	if (b->count)
@@ -500,6 +542,9 @@ static void advance(struct jnl_engine *e)
 	while (e->used && (b = batch_at(e, 0))->state == JNL_DURABLE) {
 		assert(b->end > e->frontier);
 		e->frontier = b->end;
+		/* It lies above what it gives back. */
+		assert(b->trim <= b->lsn);
+		e->trim_durable = b->trim;
 		if (small_image(b))
 			e->free_skip[e->free_skip_n++] = b->image;
 		else
@@ -589,10 +634,13 @@ uint64_t jnl_engine_wants_segment(const struct jnl_engine *e)
 	uint64_t end = jnl_engine_end(e);
 	uint64_t current = end / e->cfg.segment_size;
 
-	if (e->error || e->segments > current + 1 ||
-	    e->segments >= JNL_LSN_MAX / e->cfg.segment_size)
+	if (e->error || e->segments >= JNL_LSN_MAX / e->cfg.segment_size)
 		return UINT64_MAX;
-	if (e->segments == current + 1 && !e->needy &&
+	if (e->needy)
+		return e->segments;
+	if (e->segments > current + 1)
+		return UINT64_MAX;
+	if (e->segments == current + 1 &&
 	    end % e->cfg.segment_size < e->cfg.segment_size / 4)
 		return UINT64_MAX;
 	return e->segments;

@@ -19,6 +19,12 @@
  *   - No batch is placed beyond what is ready: an existing segment and, in
  *     segment 0 of a young journal, ready_end.
  *   - At most one flush is outstanding.
+ *   - Trim never goes back and never beyond the frontier.  Every batch carries
+ *     what was asked when it was sealed, and so lies above it; only what a
+ *     batch below the frontier carries may free anything.
+ *   - While the next segment is not there, the last block of this one is kept
+ *     for a watermark that carries a trim: where there is no room for another
+ *     segment, giving records back makes some.
  *   - After a failed write or flush nothing is handed out until everything
  *     outstanding has ended; then, lowest first, each segment with a failed
  *     batch is to be replaced by a file that holds the same images.  A failed
@@ -64,6 +70,7 @@ struct jnl_batch {
 	uint32_t size;		/* bytes to write, block aligned; set at hand-out */
 	uint8_t *image;
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
+	uint64_t trim;		/* as its header has it */
 };
 
 enum jnl_action_kind {
@@ -86,7 +93,9 @@ struct jnl_engine {
 	uint64_t frontier;	/* first byte that is not durable */
 	uint64_t tail;		/* where the next batch begins (or follows) */
 	uint64_t prev_sum;	/* header_sum of the last batch handed out */
-	uint64_t trim;		/* carried by every header */
+	uint64_t trim;		/* asked: every later header carries it */
+	uint64_t trim_carried;	/* by the last batch handed out */
+	uint64_t trim_durable;	/* by a batch below the frontier */
 	bool marked;		/* the last batch handed out is a watermark */
 	bool needy;		/* an append was refused for want of a segment */
 	uint64_t segments;	/* segments below this number are there */
@@ -155,9 +164,24 @@ int jnl_engine_append_group(struct jnl_engine *e, const struct iovec *record,
 void jnl_engine_want(struct jnl_engine *e, uint64_t lsn);
 
 /*
+ * Give back what lies below lsn.  Less than was given back already changes
+ * nothing.  -EINVAL above the frontier, or e->error.
+ */
+int jnl_engine_trim(struct jnl_engine *e, uint64_t lsn);
+
+/*
+ * Segments below this number hold nothing any more and may go.  A segment that
+ * holds a batch which is needed to open the journal is never among them.
+ */
+uint64_t jnl_engine_free_below(const struct jnl_engine *e);
+
+/* Whether segments would be free if the trim that was asked were durable. */
+bool jnl_engine_trim_pending(const struct jnl_engine *e);
+
+/*
  * Queue a watermark batch if it is useful: nothing gathers or waits, and the
- * last header carries less than the frontier.  False if there is no use, or
- * no room that is ready.
+ * last header carries less than the frontier, or another trim than was asked.
+ * False if there is no use, or no room that is ready.
  */
 bool jnl_engine_mark(struct jnl_engine *e);
 

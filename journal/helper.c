@@ -2,7 +2,8 @@
  * journal/helper.c - the work that is never on the way of a commit.
  *
  * One thread per journal fills segment 0 of a young journal, makes the next
- * segment before it is needed, and writes a watermark when the journal has
+ * segment before it is needed, removes those that have been given back or uses
+ * one of them again, and writes a watermark when the journal has
  * been idle for a moment, so that readers see the last record and the next
  * open has no doubt about it.  It looks at the journal now and then while
  * there are appends, and sleeps otherwise.
@@ -13,11 +14,13 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
 
 #include "journal/core.h"
+#include "journal/recycle.h"
 
 #define LOOK_NS		(50 * 1000000L)	/* between looks; idle for one: mark */
 #define FILL_AHEAD	(16ull * 1024 * 1024)
@@ -101,17 +104,98 @@ static void fill(journal *j)
 }
 
 /*
+ * Segments that are there and hold nothing any more, from j->oldest on.  The
+ * newest is never among them.
+ */
+static uint64_t free_segments(const journal *j)
+{
+	uint64_t below = jnl_engine_free_below(&j->engine);
+
+	if (below > j->engine.segments - 1)
+		below = j->engine.segments - 1;
+	return below > j->oldest ? below - j->oldest : 0;
+}
+
+/* Whether the segment will do for the next one; asked once for each. */
+static bool keep_for_next(journal *j, uint64_t number)
+{
+	struct jnl_helper *h = &j->helper;
+	bool good;
+
+	if (h->kept == number)
+		return true;
+	pthread_mutex_unlock(&j->lock);
+	good = jnl_segment_recyclable(&j->dir, number);
+	pthread_mutex_lock(&j->lock);
+	if (good)
+		h->kept = number;
+	return good;
+}
+
+/*
+ * What stands in the way of a removal is left to the next open, which tidies:
+ * the journal does not depend on it.
+ */
+bool jnl_helper_remove(journal *j, bool keep)
+{
+	struct jnl_helper *h = &j->helper;
+	uint64_t count = free_segments(j), from = j->oldest, next;
+	uint64_t below = from + count;
+	bool final;
+	int ret;
+
+	if (!count || j->engine.error || below <= h->leave_below)
+		return false;
+	if (keep && keep_for_next(j, below - 1))
+		below--;
+	if (below == from || below <= h->leave_below)
+		return false;
+	pthread_mutex_unlock(&j->lock);
+	ret = jnl_segments_remove(&j->dir, from, below, &next, &final);
+	pthread_mutex_lock(&j->lock);
+	j->oldest = next;
+	if (ret < 0)
+		h->leave_below = below;
+	if (final)
+		jnl_engine_fail(&j->engine, ret);
+	pthread_cond_broadcast(&j->progress);
+	return true;
+}
+
+/* The next segment, of a file that is not needed any more; false: anew. */
+static bool recycle(journal *j, uint64_t number, int *ret, bool *final)
+{
+	struct jnl_helper *h = &j->helper;
+	uint64_t from = h->kept;
+
+	h->kept = JNL_NO_SEGMENT;
+	if (from == JNL_NO_SEGMENT || from != j->oldest)
+		return false;
+	/* Segment 0 is filled before there is a second one. */
+	assert(j->engine.ready_end == UINT64_MAX);
+	pthread_mutex_unlock(&j->lock);
+	*ret = jnl_segment_recycle(&j->dir, from, number, final);
+	pthread_mutex_lock(&j->lock);
+	/* If it kept its name all the same, removing it is what is left. */
+	if (!*ret)
+		j->oldest = from + 1;
+	return !*ret || *final;
+}
+
+/*
  * Make the next segment and open it, so that a process that is out of
  * descriptors learns of it here and not in the middle of a commit.
  */
 static void make(journal *j, uint64_t number)
 {
-	bool final;
-	int ret, fd = -1;
+	bool final = false;
+	int ret = 0, fd = -1;
+	bool made = recycle(j, number, &ret, &final);
 
 	pthread_mutex_unlock(&j->lock);
-	ret = jnl_segment_make(&j->dir, number, j->dir.geometry.segment_size,
-			       &final);
+	if (!made)
+		ret = jnl_segment_make(&j->dir, number,
+				       j->dir.geometry.segment_size, &final);
 	if (!ret) {
 		fd = jnl_segment_open(&j->dir, number, false);
 		if (fd < 0)
@@ -142,23 +226,44 @@ static bool close_old(journal *j)
 	return false;
 }
 
-static bool mark(journal *j)
+/* Carry what is there up to end; what comes later is carried by those who
+ * wait for it. */
+static void carry_to(journal *j, uint64_t end)
 {
 	struct jnl_engine *e = &j->engine;
-	uint64_t end;
 
-	if (j->carrying || !jnl_engine_mark(e))
-		return false;
-	/* The watermark and no more: what is appended meanwhile is carried
-	 * by those who wait for it. */
-	end = e->tail;
 	while (e->frontier < end && !e->error) {
 		if (j->carrying)
 			pthread_cond_wait(&j->progress, &j->lock);
 		else if (!jnl_carry(j))
 			break;
 	}
+}
+
+static bool mark(journal *j)
+{
+	if (j->carrying || !jnl_engine_mark(&j->engine))
+		return false;
+	carry_to(j, j->engine.tail);
 	return true;
+}
+
+/*
+ * An append needs a segment, and a trim would free some, but is not durable
+ * yet: make it so first, where there may be no room otherwise.
+ */
+static bool hurry_trim(journal *j)
+{
+	struct jnl_engine *e = &j->engine;
+	uint64_t end = jnl_engine_end(e);
+
+	if (!e->needy || !jnl_engine_trim_pending(e))
+		return false;
+	if (end == e->frontier)
+		return mark(j);
+	jnl_engine_want(e, end);
+	carry_to(j, end);
+	return e->frontier >= end;
 }
 
 bool jnl_helper_work(journal *j, bool idle)
@@ -174,7 +279,11 @@ bool jnl_helper_work(journal *j, bool idle)
 		fill(j);
 		return true;
 	}
+	if (jnl_helper_remove(j, true))
+		return true;
 	number = jnl_engine_wants_segment(&j->engine);
+	if (!h->blocked && number != UINT64_MAX && hurry_trim(j))
+		return true;
 	if (!h->blocked && number != UINT64_MAX) {
 		make(j, number);
 		return true;

@@ -190,6 +190,28 @@ int journal_sync(journal *j, uint64_t lsn);
 int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn);
 
+/*
+ * Give back the records below lsn, which is at most the frontier: they are no
+ * longer needed.  Any thread; returns at once and waits for no device.
+ *
+ * What was asked becomes durable with the next commit, or with the watermark
+ * that is written when the journal has been idle for a moment, or when it is
+ * closed; journal_info() then has it as first_lsn.  From then on no reader and
+ * no later open sees a record below lsn, and the segment files that lie wholly
+ * below it go: one may be kept to become the next segment, the others are
+ * removed.  Until then a crash can undo it, as a whole: records given back are
+ * there again, all from some point on.  An append that finds no room for
+ * another segment makes a trim durable first that would make some.
+ *
+ * Giving back less than was given back already changes nothing.
+ *
+ *   -EINVAL      lsn is above the frontier; nothing was given back
+ *   -EROFS       opened with JOURNAL_READ_ONLY
+ *   -EOWNERDEAD  in a child of fork(2)
+ *   any other: the first failure that no new file could make up for; for good
+ */
+int journal_trim(journal *j, uint64_t lsn);
+
 /* ------------------------------------------------------------------------
  * What is known about a journal
  */
@@ -201,7 +223,8 @@ struct journal_info {
 	uint32_t block_size;
 	uint64_t segment_size;
 	uint64_t segments;	/* segment files, spares included */
-	uint64_t first_lsn;	/* no record lies below it */
+	/* No record lies below it: what journal_trim() gave back, durably. */
+	uint64_t first_lsn;
 	uint64_t frontier;	/* first byte that is not durable */
 	uint64_t end;		/* first byte after what was appended */
 	uint32_t record_max;
@@ -291,7 +314,9 @@ int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 /*
  * 1 and *ret_record, 0 at the end, negative on failure; then the same error
  * again until journal_reader_seek().  -EBADMSG: this record and those after
- * it in the same batch cannot be read back as they were written.
+ * it in the same batch cannot be read back as they were written.  -ERANGE: a
+ * writer has given back what was to come next; journal_reader_error() has the
+ * LSN to go on at.
  */
 int journal_reader_next(journal_reader *r, struct journal_record *ret_record);
 
@@ -345,7 +370,8 @@ struct journal_report {
 /*
  * Read the whole journal and judge it; changes nothing.  0 if it could be
  * judged (see report->finding), negative otherwise: the errors of
- * journal_open() but for those that are findings.
+ * journal_open() but for those that are findings, and -ERANGE if a writer
+ * keeps giving records back before they are read.
  */
 int journal_verify(const char *path, struct journal_report *report);
 

@@ -12,6 +12,7 @@ libcore_la_SOURCES += \
 	journal/open.c \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \
+	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
 	journal/verify.c \
@@ -36,5 +37,6 @@ journal_tool_SOURCES = \
 	journal/tool-info.c \
 	journal/tool-output.c \
 	journal/tool-progress.c \
+	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

@@ -529,8 +529,9 @@ static int open_for_writing(struct opening *op)
 	/* From here on nothing can be lost any more; what fails now is for
 	 * people's convenience. */
 	(void)jnl_lock_sign(op->sys, j->lock_fd);
-	(void)jnl_dir_tidy(&j->dir, j->recovered.trim /
-				    j->dir.geometry.segment_size);
+	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
+	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
+		j->oldest = j->recovered.oldest;
 	return 0;
 }
 

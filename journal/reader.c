@@ -5,7 +5,7 @@
  * walks the chain from the first batch of the segment that holds the wanted
  * LSN.  Every batch is judged whole (header, link, body, padding, records)
  * before a record of it is given out; below the end, whatever does not count
- * is damage.
+ * is damage, unless a writer has given it back since.
  *
  * Without a writer it reads through the page cache: recovery has read what may
  * differ from the medium past it, and the chain's sums tie both together.
@@ -27,6 +27,7 @@ struct journal_reader {
 	uint8_t *alive;			/* 0 in a child of fork(2) */
 	struct jnl_attached at;
 	struct jnl_view view;
+	bool stale;			/* what recovery found has been given back */
 	int error_code;			/* 0, or what next() returns */
 	struct journal_error error;
 
@@ -81,6 +82,15 @@ static int get_batch(journal_reader *r, uint64_t place,
 	return ret;
 }
 
+static int overtaken(journal_reader *r, unsigned long long first)
+{
+	r->stale = true;
+	return failed(r, jnl_error(&r->error, -ERANGE, first, r->path,
+				   "%s: the writer has given back the records "
+				   "below LSN %llu before they were read: go "
+				   "on at that one", r->path, first));
+}
+
 /* Go to the next batch that has records.  1, 0 at the end, or an error. */
 static int next_batch(journal_reader *r)
 {
@@ -88,8 +98,8 @@ static int next_batch(journal_reader *r)
 	uint64_t size = r->view.segment_size;
 	uint32_t block = r->view.block_size;
 	struct jnl_batch_header h;
+	uint64_t place, first;
 	const uint8_t *p;
-	uint64_t place;
 	int ret;
 
 	while (r->pos < rec->end) {
@@ -101,6 +111,11 @@ static int next_batch(journal_reader *r)
 			r->view.past_cache = true;
 			ret = get_batch(r, place, &h, &p);
 		}
+		/* A writer that is at work now, or has been, may have given it
+		 * back. */
+		if (ret != 1 && jnl_given_back(r->sys, r->path, rec, place,
+					       &first))
+			return overtaken(r, first);
 		if (ret == -EBADMSG)
 			return damaged(r, place, "makes no sense");
 		if (ret < 0)
@@ -177,6 +192,7 @@ static int attach(journal_reader *r)
 	ret = jnl_attach(r->sys, r->path, &r->at, &r->error);
 	if (ret < 0)
 		return failed(r, ret);
+	r->stale = false;
 	jnl_view_init(&r->view, r->sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
 	r->view.block_size = r->at.rec.geometry.block_size;
@@ -202,7 +218,7 @@ static int seek(journal_reader *r, uint64_t lsn)
 	r->error_code = 0;
 	r->body_off = r->body_len = 0;
 	/* Beside a writer the end has moved on since. */
-	if (r->at.live || r->at.dirfd < 0) {
+	if (r->at.live || r->stale || r->at.dirfd < 0) {
 		ret = attach(r);
 		if (ret < 0)
 			return ret;
@@ -218,6 +234,9 @@ static int seek(journal_reader *r, uint64_t lsn)
 	r->pos = segment * size;
 	r->linked = !segment;
 	r->prev = 0;
+	/* Everything has been given back, and the files with it. */
+	if (rec->first == rec->end)
+		r->pos = rec->end;
 	return 0;
 }
 

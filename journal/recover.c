@@ -153,8 +153,9 @@ static int find_run(struct recovery *r)
 	while (rec->oldest && jnl_names_have(r->names, rec->oldest - 1)) {
 		ret = jnl_view_header(r->view, rec->oldest - 1, &h);
 		/* What lies below the trim is not judged; whether this does
-		 * is known later. */
-		if (ret == -EBADMSG || ret == -EPROTONOSUPPORT || ret == -EIO)
+		 * is known later.  Beside a writer it may have gone since. */
+		if (ret == -EBADMSG || ret == -EPROTONOSUPPORT ||
+		    ret == -EIO || ret == -ENOENT)
 			break;
 		if (ret < 0)
 			return ret;
@@ -179,12 +180,12 @@ struct place {
 /*
  * Look at the block at lsn.  A batch that is whole is passed over as a whole:
  * its body is the application's, and what looks like a header in it is not
- * one.
+ * one.  So is one that was whole under the file's former number.
  */
 static int look_at(struct recovery *r, uint64_t lsn, struct place *ret)
 {
 	uint32_t block = r->rec->geometry.block_size;
-	uint64_t len;
+	uint64_t size = r->rec->geometry.segment_size, len;
 	const uint8_t *p;
 	int err;
 
@@ -196,10 +197,10 @@ static int look_at(struct recovery *r, uint64_t lsn, struct place *ret)
 	ret->zero = jnl_is_zero(p, block);
 	ret->header = !ret->zero &&
 		      jnl_batch_decode(p, r->rec->seed, &ret->h);
-	if (!ret->header || ret->h.lsn != lsn ||
-	    !jnl_batch_sane(&ret->h, block, r->rec->geometry.segment_size))
+	if (!ret->header || ret->h.lsn > lsn || (lsn - ret->h.lsn) % size ||
+	    !jnl_batch_sane(&ret->h, block, size))
 		return 0;
-	ret->in_place = true;
+	ret->in_place = ret->h.lsn == lsn;
 	len = jnl_batch_size(&ret->h, block);
 	err = jnl_view_at(r->view, lsn, len, &p);
 	if (err < 0)
@@ -350,10 +351,10 @@ static int follow(struct recovery *r, uint64_t start, uint64_t limit,
  * where an older life has left headers further on.  What lies at the end of
  * the chain may be half written just now, and is not judged.
  */
-static int follow_live(struct recovery *r, uint64_t start)
+static int follow_live(struct recovery *r, uint64_t start, bool *ret_anchored)
 {
 	struct jnl_recovery *rec = r->rec;
-	uint64_t marked;
+	uint64_t marked, trim;
 	int ret;
 
 	ret = follow(r, start, UINT64_MAX, &marked);
@@ -362,7 +363,15 @@ static int follow_live(struct recovery *r, uint64_t start)
 	r->damage->finding = JOURNAL_SOUND;
 	if (marked > rec->watermark)
 		rec->watermark = marked;
-	return follow(r, start, rec->watermark, &marked);
+	/* Segments may go as soon as a batch that gives them back is durable,
+	 * before a later one says that it is. */
+	trim = rec->trim;
+	/* Nothing may be left to follow now: all below it was given back. */
+	*ret_anchored = rec->last_sum;
+	ret = follow(r, start, rec->watermark, &marked);
+	if (trim > rec->trim)
+		rec->trim = trim;
+	return ret;
 }
 
 /* Steps 5 to 7: the chain, from its anchor to its end. */
@@ -370,6 +379,7 @@ static int walk(struct recovery *r)
 {
 	struct jnl_recovery *rec = r->rec;
 	uint64_t start = walk_start(rec), marked;
+	bool anchored = false;
 	int ret;
 
 	/* Step 2 for what was not scanned. */
@@ -380,12 +390,12 @@ static int walk(struct recovery *r)
 			return ret;
 	}
 	if (r->mode == JNL_RECOVER_LIVE)
-		ret = follow_live(r, start);
+		ret = follow_live(r, start, &anchored);
 	else
 		ret = follow(r, start, UINT64_MAX, &marked);
 	if (ret < 0)
 		return ret;
-	if (!rec->last_sum && start)
+	if (!anchored && !rec->last_sum && start)
 		return damaged(r, -EBADMSG, JOURNAL_LOST,
 			       start * rec->geometry.segment_size +
 			       rec->geometry.block_size, start,
@@ -403,6 +413,17 @@ static uint64_t used_of(const struct recovery *r, uint64_t n)
 			return r->scans[i].used;
 	}
 	return r->rec->geometry.segment_size;
+}
+
+/*
+ * Whether what lies at a place behind the end is to be reported.  Once a whole
+ * segment has been given back a file may be used again, and behind the end
+ * lies what it held before: then only a header that belongs there tells of a
+ * write to this segment.
+ */
+static bool is_remains(const struct recovery *r, const struct place *place)
+{
+	return place->in_place || r->rec->trim < r->rec->geometry.segment_size;
 }
 
 /*
@@ -428,10 +449,12 @@ static int judge_tail(struct recovery *r)
 				return ret;
 			if (place.zero)
 				continue;
-			rec->tail_bytes += place.len;
+			if (is_remains(r, &place)) {
+				rec->tail_bytes += place.len;
+				rec->tail_batches += place.header;
+			}
 			if (!place.header)
 				continue;
-			rec->tail_batches++;
 			/* Wherever its lsn points: a batch that went to the
 			 * wrong place still says what was durable. */
 			if (place.h.durable > durable) {

@@ -1,5 +1,5 @@
 /*
- * journal-tool - append to, read, check and describe a journal.
+ * journal-tool - append to, read, check, describe and trim a journal.
  *
  * Here: the choice of the command.  Standard descriptors that are closed are
  * opened on /dev/null first, so that no segment can come to lie on number 1
@@ -25,6 +25,7 @@ static const char help[] =
 "  cat      print the records\n"
 "  verify   read everything and judge it\n"
 "  info     say what is known about the journal\n"
+"  trim     give back the records below an LSN\n"
 "\n"
 "'journal-tool COMMAND --help' explains a command.\n"
 "\n"
@@ -41,6 +42,7 @@ static const struct command {
 	{ "append", jnl_command_append },
 	{ "cat", jnl_command_cat },
 	{ "info", jnl_command_info },
+	{ "trim", jnl_command_trim },
 	{ "verify", jnl_command_verify },
 };
 

@@ -26,6 +26,7 @@ enum jnl_exit {
 int jnl_command_append(int argc, char **argv);
 int jnl_command_cat(int argc, char **argv);
 int jnl_command_info(int argc, char **argv);
+int jnl_command_trim(int argc, char **argv);
 int jnl_command_verify(int argc, char **argv);
 
 /* ------------------------------------------------------------------------

@@ -3,7 +3,8 @@
  *
  * Recovery judges the end; what it starts from is trusted there, so here the
  * chain is walked from the first batch to the end that recovery found.  If
- * recovery itself finds damage, its finding is the report.
+ * recovery itself finds damage, its finding is the report.  Where a writer gives
+ * back what is being read, it begins again with what is left.
  */
 #include "config.h"
 
@@ -13,6 +14,9 @@
 
 #include "journal/core.h"
 #include "journal/error.h"
+
+/* How often a writer may overtake it. */
+#define TRIES	20
 
 static bool is_finding(int ret)
 {
@@ -78,12 +82,16 @@ static int bad_batch(struct jnl_view *view, const struct jnl_recovery *rec,
 	return extent(view, rec->seed, lsn, &rep->bytes);
 }
 
-/* From the first batch to the end that recovery found. */
-static int walk(struct jnl_view *view, const struct jnl_recovery *rec,
-		struct journal_report *rep)
+/*
+ * From the first batch to the end that recovery found.  -ERANGE: a writer was
+ * faster.
+ */
+static int walk(struct jnl_view *view, const struct jnl_attached *at,
+		const char *path, struct journal_report *rep)
 {
+	const struct jnl_recovery *rec = &at->rec;
 	uint64_t size = view->segment_size;
-	uint64_t pos = rec->first / size * size, place, prev = 0;
+	uint64_t pos = rec->first / size * size, place, prev = 0, first;
 	struct jnl_batch_header h;
 	bool linked = !pos;
 	const uint8_t *p;
@@ -98,11 +106,14 @@ static int walk(struct jnl_view *view, const struct jnl_recovery *rec,
 			ret = jnl_batch_at(view, place, rec->seed,
 					   linked ? &prev : NULL, &h, &p);
 		}
-		if (ret < 0 && ret != -EBADMSG)
-			return ret;
 		if (ret == 1 && jnl_batch_end(&h, view->block_size, size) >
 				rec->end)
 			ret = 0;
+		if (ret != 1 && jnl_given_back(at->sys, path, rec, place,
+					       &first))
+			return -ERANGE;
+		if (ret < 0 && ret != -EBADMSG)
+			return ret;
 		if (ret != 1)
 			return bad_batch(view, rec, rep, place, ret);
 		rep->batches++;
@@ -136,7 +147,8 @@ static void report_tail(struct journal_report *rep,
 	rep->tail_batches = rec->tail_batches;
 }
 
-static int judge(struct jnl_attached *at, struct journal_report *rep)
+static int judge(struct jnl_attached *at, const char *path,
+		 struct journal_report *rep)
 {
 	const struct jnl_recovery *rec = &at->rec;
 	char file[JNL_SEGMENT_NAME_LEN];
@@ -150,7 +162,7 @@ static int judge(struct jnl_attached *at, struct journal_report *rep)
 	jnl_view_init(&view, at->sys, at->dirfd, true);
 	view.segment_size = rec->geometry.segment_size;
 	view.block_size = rec->geometry.block_size;
-	ret = walk(&view, rec, rep);
+	ret = walk(&view, at, path, rep);
 	jnl_view_fini(&view);
 	if (ret < 0 || rep->finding)
 		return ret;
@@ -162,35 +174,53 @@ static int judge(struct jnl_attached *at, struct journal_report *rep)
 	return 0;
 }
 
+/* One try. */
+static int verify(struct jnl_sys *sys, const char *path,
+		  struct journal_report *rep)
+{
+	struct journal_error error = { 0 };
+	struct jnl_attached at;
+	int ret;
+
+	*rep = (struct journal_report)JOURNAL_REPORT_INIT;
+	rep->lsn = JOURNAL_LSN_NONE;
+	ret = jnl_attach(sys, path, &at, &error);
+	if (is_finding(ret) && at.damage.finding) {
+		say(rep, ret, at.damage.finding, at.damage.lsn,
+		    at.damage.file, at.damage.message);
+		rep->bytes = at.damage.bytes;
+		rep->segments = at.damage.segments;
+		return 0;
+	}
+	if (ret < 0) {
+		(void)snprintf(rep->message, sizeof(rep->message), "%s",
+			       error.message);
+	} else {
+		ret = judge(&at, path, rep);
+		jnl_detach(&at);
+	}
+	rep->code = ret < 0 ? ret : rep->code;
+	return ret;
+}
+
 int jnl_verify(const char *path, struct journal_report *report,
 	       const struct jnl_env *env)
 {
-	struct journal_report full = JOURNAL_REPORT_INIT;
-	struct journal_error error = { 0 };
+	struct jnl_sys *sys = env->sys ? env->sys : jnl_sys_linux();
 	size_t size = report->size;
-	struct jnl_attached at;
-	int ret, state;
+	struct journal_report full;
+	int ret, state, tries = 0;
 
 	if (size < sizeof(full))
 		return -EINVAL;
 	state = jnl_cancel_off();
-	full.lsn = JOURNAL_LSN_NONE;
-	ret = jnl_attach(env->sys ? env->sys : jnl_sys_linux(), path, &at,
-			 &error);
-	if (is_finding(ret) && at.damage.finding) {
-		say(&full, ret, at.damage.finding, at.damage.lsn,
-		    at.damage.file, at.damage.message);
-		full.bytes = at.damage.bytes;
-		full.segments = at.damage.segments;
-		ret = 0;
-	} else if (ret < 0) {
-		(void)snprintf(full.message, sizeof(full.message), "%s",
-			       error.message);
-		full.code = ret;
-	} else {
-		ret = judge(&at, &full);
-		jnl_detach(&at);
-	}
+	do {
+		ret = verify(sys, path, &full);
+	} while (ret == -ERANGE && ++tries < TRIES);
+	if (ret == -ERANGE)
+		(void)snprintf(full.message, sizeof(full.message),
+			       "%s: the writer gives records back faster than "
+			       "they can be read: try again later", path);
 	jnl_cancel_restore(state);
 	memset(report, 0, size);
 	memcpy(report, &full, sizeof(full));

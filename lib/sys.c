@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,12 @@ static int linux_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+static int linux_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
+{
+	(void)sys;
+	return ioctl(fd, FS_IOC_FIEMAP, map) < 0 ? -errno : 0;
+}
+
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -216,6 +223,7 @@ static const struct jnl_sys linux_table = {
 	.lock = linux_lock,
 	.get_flags = linux_get_flags,
 	.set_flags = linux_set_flags,
+	.fiemap = linux_fiemap,
 	.random = linux_random,
 };
 

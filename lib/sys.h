@@ -21,6 +21,7 @@
 #include <sys/types.h>
 #include <sys/vfs.h>
 
+struct fiemap;
 struct statx;
 
 /* Called once per directory entry but "." and ".."; non-zero ends the list. */
@@ -58,6 +59,8 @@ struct jnl_sys {
 	/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)). */
 	int (*get_flags)(struct jnl_sys *sys, int fd, int *ret_flags);
 	int (*set_flags)(struct jnl_sys *sys, int fd, int flags);
+	/* FS_IOC_FIEMAP: where the file's extents are, and of what kind. */
+	int (*fiemap)(struct jnl_sys *sys, int fd, struct fiemap *map);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
 };

@@ -109,6 +109,20 @@ essence() {
 	fi
 }
 
+used_again() {
+	begin "$fs: only a file that is known to be its own is used again"
+	program=$builddir/tests/unit/test_recycle
+	if [ ! -x "$program" ]; then
+		skip_case "tests/unit/test_recycle was not built"
+		return 0
+	fi
+	if ! TMPDIR=$mnt timeout -k 5 60 "$program" >used 2>&1; then
+		cat used
+		bad "see above"
+	fi
+	sed -n "s/^test_recycle: /#   $fs: /p" used | sort -u
+}
+
 full_disk() {
 	begin "$fs: a full disk ends it with a message, and nothing is lost"
 	rm -rf "${mnt:?}"/*
@@ -311,6 +325,7 @@ for fs in ext4 xfs btrfs; do
 	fi
 	some=yes
 	essence
+	used_again
 	full_disk
 	read_only
 	failing_device

@@ -8,7 +8,7 @@ tests_libtest_la_LIBADD = libcore.la
 if HAVE_CHECK
 unit_tests = tests/unit/test_format tests/unit/test_engine \
 	tests/unit/test_file tests/unit/test_recover tests/unit/test_journal \
-	tests/unit/test_fault
+	tests/unit/test_fault tests/unit/test_trim tests/unit/test_recycle
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -27,4 +27,8 @@ tests_unit_test_journal_CFLAGS = $(unit_cflags)
 tests_unit_test_journal_LDADD = $(unit_ldadd)
 tests_unit_test_fault_CFLAGS = $(unit_cflags)
 tests_unit_test_fault_LDADD = $(unit_ldadd)
+tests_unit_test_trim_CFLAGS = $(unit_cflags)
+tests_unit_test_trim_LDADD = $(unit_ldadd)
+tests_unit_test_recycle_CFLAGS = $(unit_cflags)
+tests_unit_test_recycle_LDADD = $(unit_ldadd)
 endif

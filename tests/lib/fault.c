@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <linux/fiemap.h>
 #include <string.h>
 
 #include "tests/lib/fault.h"
@@ -10,7 +11,7 @@
 static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
-	"statx", "fstatfs", "lock", "get_flags", "set_flags", "random",
+	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap", "random",
 };
 
 const char *fault_name(enum fault_call call)
@@ -192,6 +193,21 @@ static int f_set_flags(struct jnl_sys *s, int fd, int flags)
 	PASS(FAULT_SET_FLAGS, BASE(s)->set_flags(BASE(s), fd, flags));
 }
 
+static int f_fiemap(struct jnl_sys *s, int fd, struct fiemap *map)
+{
+	if (hit(FAULT(s), FAULT_FIEMAP))
+		return FAULT(s)->err;
+	if (!FAULT(s)->solid)
+		return BASE(s)->fiemap(BASE(s), fd, map);
+	map->fm_mapped_extents = 1;
+	map->fm_extents[0] = (struct fiemap_extent){
+		.fe_logical = map->fm_start,
+		.fe_length = map->fm_length,
+		.fe_flags = FIEMAP_EXTENT_LAST,
+	};
+	return 0;
+}
+
 static int f_random(struct jnl_sys *s, void *buf, size_t len)
 {
 	PASS(FAULT_RANDOM, BASE(s)->random(BASE(s), buf, len));
@@ -211,7 +227,7 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.list = f_list, .fstat = f_fstat, .statx = f_statx,
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
-		.random = f_random,
+		.fiemap = f_fiemap, .random = f_random,
 	};
 }
 

@@ -20,6 +20,8 @@ import sys
 
 import journal_model as model
 
+BLOCK = 4096
+
 FLAG_OPEN, FLAG_MARK, FLAG_SKIP, FLAG_UNTORN = 1, 2, 4, 8
 ENODATA, EBADMSG = -61, -74
 
@@ -84,7 +86,7 @@ def translate(im):
                 kind |= (model.SKIP if flags & FLAG_SKIP else 0) | (model.UNTORN if flags & FLAG_UNTORN else 0)
                 # a link to what is not in the image equals no identity
                 link = ids[before] if before is not None else -prev
-                ids[j] = model.intern(model.Hdr(lsn, link, durable, trim, nblk, kind, ("batch", csum), durable))
+                ids[j] = model.intern(model.Hdr(lsn, link, durable, trim // BLOCK, nblk, kind, ("batch", csum), durable))
                 todo.pop()
         return ids[i]
 
@@ -122,11 +124,13 @@ def answers(im):
         rec = model.recover(segs, cfg)
         if rec.verdict != "ok":
             return rec.verdict, 0, (), rec.verdict
-        verdict, recs = model.read_all(segs, rec, cfg)
+        # the model gives back whole batches, the library records
+        verdict, recs = model.read_all(segs, rec._replace(trim=rec.trim // im.sb * im.sb), cfg)
     finally:
         model.body_good = whole
     records = {("batch", b[0]): b[8] for b in im.batches}
-    return rec.verdict, rec.tail, tuple(lsn for _, pay in recs for lsn in records[pay]), verdict
+    trim = max([im.batches[i][4] for i, hid in ids.items() if hid == rec.last], default=0)
+    return rec.verdict, rec.tail, tuple(lsn for _, pay in recs for lsn in records[pay] if lsn >= trim), verdict
 
 
 def code_fits(code, verdict, im):
@@ -145,8 +149,8 @@ def compare(im):
     verdict, tail, records, reading = answers(im)
     if not code_fits(im.open[0], verdict, im):
         return "recovery: library %d, model %s" % (im.open[0], verdict)
-    if verdict == "ok" and im.open[1] != tail * 4096:
-        return "tail: library %d, model %d" % (im.open[1], tail * 4096)
+    if verdict == "ok" and im.open[1] != tail * BLOCK:
+        return "tail: library %d, model %d" % (im.open[1], tail * BLOCK)
     if not code_fits(im.read[0], verdict if verdict != "ok" else reading, im):
         return "reading: library %d, model %s" % (im.read[0], reading)
     if im.read[1] != records:

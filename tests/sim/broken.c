@@ -198,6 +198,69 @@ static void parent_unsynced(struct world *w, struct sim *s, bool opening)
 
 /* ------------------------------------------------------------------------ */
 
+/*
+ * A segment's file is used again: what is left out on the way.  One process
+ * at a time plays a broken rule.
+ */
+enum { NONE, OUT, HEADER, WRITTEN, IN };
+
+static struct {
+	int lie;		/* which fsync is left out */
+	int stage;		/* which comes next */
+} recycling;
+
+static bool has_suffix(const char *name, const char *suffix)
+{
+	size_t n = strlen(name), k = strlen(suffix);
+
+	return n > k && !strcmp(name + n - k, suffix);
+}
+
+static int note_rename(struct jnl_sys *sys, int dirfd, const char *from,
+		       const char *to)
+{
+	if (has_suffix(from, ".seg") && has_suffix(to, ".tmp"))
+		recycling.stage = OUT;
+	else if (recycling.stage == WRITTEN)
+		recycling.stage = IN;
+	return true_table()->rename(sys, dirfd, from, to);
+}
+
+static int leave_out(struct jnl_sys *sys, int fd)
+{
+	struct sim *s = sim_of(sys);
+	struct sim_fd *f = sim_fd_of(s, fd);
+	int stage = recycling.stage;
+
+	if (s->dead || !f || stage == NONE || stage == WRITTEN ||
+	    (f->kind == SIM_FILE) != (stage == HEADER))
+		return true_table()->fsync(sys, fd);
+	recycling.stage = stage == IN ? NONE : stage + 1;
+	return stage == recycling.lie ? 0 : true_table()->fsync(sys, fd);
+}
+
+static void recycle_badly(struct sim *s, bool opening, int lie)
+{
+	recycling.lie = lie;
+	recycling.stage = NONE;
+	s->sys.rename = opening ? true_table()->rename : note_rename;
+	s->sys.fsync = opening ? true_table()->fsync : leave_out;
+}
+
+static void recycle_header(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	recycle_badly(s, opening, HEADER);
+}
+
+static void recycle_in(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	recycle_badly(s, opening, IN);
+}
+
+/* ------------------------------------------------------------------------ */
+
 /* The number of the segment that fd is, or false. */
 static bool segment_of(struct sim *s, int fd, uint64_t *ret_number)
 {
@@ -309,6 +372,15 @@ static const struct rule rules[] = {
 	  .what = "the records of a group lie in one batch" },
 	{ .name = "rotate-dirsync", .methods = ANY, .table = rotate_unsynced,
 	  .what = "the directory is fsynced before a new segment is used" },
+	{ .name = "trim-first", .methods = ANY, .trims = true,
+	  .trim_early = true,
+	  .what = "a batch that carries a trim is durable before files go" },
+	{ .name = "recycle-header", .methods = ANY, .trims = true,
+	  .table = recycle_header,
+	  .what = "a new header is fsynced before its file gets its name" },
+	{ .name = "recycle-in", .methods = ANY, .trims = true,
+	  .table = recycle_in,
+	  .what = "the directory is fsynced before a file is used again" },
 	{ .name = "open-dirsync", .methods = ANY, .table = open_unsynced,
 	  .what = "the directory is fsynced before open returns" },
 	{ .name = "parent-dirsync", .methods = ANY, .table = parent_unsynced,

@@ -164,6 +164,12 @@ static void set_up(struct world *w)
 		w->record_max = 40000;
 		w->depth = MAX_DEPTH;
 	}
+	w->trims = w->rule ? w->rule->trims :
+		   !w->small && !w->young && !sim_pick(&w->pick, 3);
+	if (w->trims && (w->rule || sim_pick(&w->pick, 2))) {
+		w->segment_size = 65536;
+		w->record_max = 20000;
+	}
 	w->disk = sim_disk_new();
 }
 
@@ -205,6 +211,7 @@ static void next_life(struct world *w, const struct point *p, bool kill)
 	w->appended = p->appended;
 	w->acked = p->acked;
 	w->created = p->created;
+	w->trim = p->trim;
 	copy = sim_disk_clone(d);
 	w->pick.bias = 128;
 	ret = read_back(w, copy, &count, lsn);
@@ -215,7 +222,8 @@ static void next_life(struct world *w, const struct point *p, bool kill)
 	if (count < w->acked)
 		violated(w, "P1: %u records are read, %u were acknowledged",
 			 count, w->acked);
-	memcpy(w->lsn, lsn, count * sizeof(*lsn));
+	memcpy(w->lsn + w->first, lsn + w->first,
+	       (count - w->first) * sizeof(*lsn));
 	w->appended = count;
 	sim_disk_free(w->disk);
 	w->disk = d;
@@ -346,6 +354,7 @@ static void world_reset(struct world *w, uint64_t seed)
 	w->small = !w->rule && seed % 64 == 5;
 	w->created = false;
 	w->acked = w->appended = 0;
+	w->trim = (struct trim){ 0 };
 	*w->violation = 0;
 }
 

@@ -13,6 +13,8 @@
  *   P4  with damage: what a surviving header says was durable is never lost
  *       silently, and never more acknowledged batches than the queue is deep,
  *       and one more for each further batch that the damage hits
+ *   P5  what was given back durably does not reappear, and nothing is given
+ *       back that was not asked
  *
  * The n-th record of a journal always has the same payload, in every life:
  * an application that retries after a crash, which makes lives hard to tell
@@ -39,6 +41,11 @@ enum { DIRECT_DSYNC, DIRECT_FLUSH, BUFFERED, METHODS };
 
 struct world;
 
+/* How far records have been given back: an LSN between the two. */
+struct trim {
+	uint64_t durable, asked;
+};
+
 /* One rule switched off, so that a violation has to be found. */
 struct rule {
 	const char *name;
@@ -58,11 +65,14 @@ struct rule {
 	bool flush_fails;	/* the first life has a flush that fails */
 	bool young;		/* a segment 0 that is filled in chunks */
 	bool damage;		/* shows only with damage at rest */
+	bool trims;		/* records are given back, files used again */
+	bool trim_early;	/* files go before the trim is durable */
 };
 
 struct point {
 	struct sim_disk *disk;
 	uint32_t acked, appended;
+	struct trim trim;
 	bool created;
 };
 
@@ -94,11 +104,14 @@ struct world {
 	bool young;		/* segment 0 is filled in chunks */
 	bool harsh;		/* many failures, many segments */
 	bool small;		/* few records, for going through all states */
+	bool trims;		/* records are given back */
 
 	struct sim_disk *disk;	/* between lives */
 	bool created;
 	uint32_t acked, appended;
 	uint64_t lsn[MAX_RECORDS];
+	struct trim trim;
+	uint32_t first;		/* the first that was read last */
 	bool joined[MAX_RECORDS];	/* in one group with the one before */
 
 	/* The life that runs. */

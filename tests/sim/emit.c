@@ -5,7 +5,7 @@
  *   image SB SEED        blocks in a segment; the world
  *   batch I SUM LSN PREV DURABLE TRIM NBLK FLAGS WHOLE RECORD...
  *                        a header that lies somewhere: positions in blocks,
- *                        sums in hex; WHOLE: 1 if the body is good where the
+ *                        but for TRIM, in bytes; sums in hex; WHOLE: 1 if the body is good where the
  *                        header says it lies; then its records' LSNs in bytes
  *   segment N CLASS...   one word for each block: z zeros, s the segment's own
  *                        header, hI batch I's header, bI.K its K-th block, j
@@ -226,7 +226,7 @@ static void print_batch(FILE *f, const struct sheet *s, int i, uint8_t *room)
 		(unsigned long long)h->lsn / SIM_BLOCK,
 		(unsigned long long)h->prev_sum,
 		(unsigned long long)h->durable / SIM_BLOCK,
-		(unsigned long long)h->trim / SIM_BLOCK, blocks, h->flags,
+		(unsigned long long)h->trim, blocks, h->flags,
 		hd->whole);
 	if (hd->whole && h->count) {
 		for (uint32_t k = 0; k < hd->blocks; k++)
@@ -284,10 +284,10 @@ static void print_answers(FILE *f, struct world *w, const struct sim_disk *disk,
 	fprintf(f, "open %d %llu\n", ret,
 		(unsigned long long)info.recovered_lsn);
 	ret = read_back(w, d, &n, lsn);
-	if (falsify && n)
+	if (falsify && n > w->first)
 		n--;
 	fprintf(f, "read %d", ret);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = ret == -ENOENT ? n : w->first; i < n; i++)
 		fprintf(f, " %llu", (unsigned long long)lsn[i]);
 	fputc('\n', f);
 	sim_disk_free(d);

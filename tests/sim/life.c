@@ -47,6 +47,7 @@ static void add_point(struct world *w)
 	p->disk = sim_disk_clone(w->sim.disk);
 	p->acked = w->acked;
 	p->appended = w->appended;
+	p->trim = w->trim;
 	p->created = w->created;
 	w->counts->points++;
 }
@@ -233,6 +234,47 @@ static void look_at_frontier(struct world *w, struct process *p)
 		acknowledge(w, info.frontier);
 }
 
+/* Give back what lies below some place that is durable. */
+static void give_back(struct world *w, struct process *p)
+{
+	struct jnl_engine *e = &p->j->engine;
+	uint64_t lsn = e->frontier;
+	int ret;
+
+	switch (sim_pick(&w->pick, 3)) {
+	case 0:
+		lsn -= sim_random(&w->pick) % (lsn - e->trim + 1);
+		break;
+	case 1:
+		if (w->acked)
+			lsn = w->lsn[sim_pick(&w->pick, w->acked)];
+		break;
+	}
+	if (lsn > w->trim.asked)
+		w->trim.asked = lsn;
+	ret = journal_trim(p->j, lsn);
+	check_error(w, "journal_trim", ret);
+	if (w->rule && w->rule->trim_early)
+		e->trim_durable = e->trim;
+}
+
+static void look_at_trim(struct world *w, struct process *p)
+{
+	uint64_t durable = p->j->engine.trim_durable;
+
+	if (w->rule && w->rule->trim_early)
+		return;
+	if (durable < w->trim.durable || durable > w->trim.asked)
+		violated(w, "P5: given back durably to %llu, before to %llu, "
+			 "asked to %llu", (unsigned long long)durable,
+			 (unsigned long long)w->trim.durable,
+			 (unsigned long long)w->trim.asked);
+	if (durable == w->trim.durable)
+		return;
+	w->trim.durable = durable;
+	add_point(w);
+}
+
 /* Another process reads beside the writer: durable records, no others. */
 static void read_live(struct world *w)
 {
@@ -275,6 +317,9 @@ static void run_caller(struct world *w, struct process *p)
 			break;
 		}
 		look_at_frontier(w, p);
+		if (w->trims && !sim_pick(&w->pick, 5))
+			give_back(w, p);
+		look_at_trim(w, p);
 		if (!w->rule && !sim_pick(&w->pick, 12))
 			read_live(w);
 	}
@@ -458,6 +503,9 @@ static void run_engine(struct world *w, struct process *p)
 			helper_step(w, p, !p->flying && sim_pick(&w->pick, 2));
 			break;
 		}
+		if (w->trims && !sim_pick(&w->pick, 12) && !e->error)
+			give_back(w, p);
+		look_at_trim(w, p);
 		if (e->unacked > e->cfg.queue_depth)
 			violated(w, "%u batches above the frontier, and the "
 				 "queue is %u deep", e->unacked,
@@ -529,6 +577,12 @@ static void believe(struct world *w, journal *j)
 			 w->appended);
 	w->created = true;
 	w->acked = w->appended = n;
+	if (info.first_lsn < w->trim.durable || info.first_lsn > w->trim.asked)
+		violated(w, "P5: open begins at %llu, and %llu to %llu was "
+			 "given back", (unsigned long long)info.first_lsn,
+			 (unsigned long long)w->trim.durable,
+			 (unsigned long long)w->trim.asked);
+	w->trim.durable = w->trim.asked = info.first_lsn;
 	if (info.frontier < info.recovered_lsn)
 		violated(w, "the frontier lies below what was recovered");
 }

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/fiemap.h>
 #include <linux/stat.h>
 #include <stdlib.h>
 #include <string.h>
@@ -495,6 +496,24 @@ static int do_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return sim_fd_of(sim_of(sys), fd) ? 0 : -EBADF;
 }
 
+/* Every file is written whole before it matters, and no two share blocks. */
+static int do_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
+{
+	struct sim *s = sim_of(sys);
+	struct sim_fd *f = sim_fd_of(s, fd);
+
+	if (s->dead)
+		return -EIO;
+	if (!f || f->kind != SIM_FILE)
+		return -EBADF;
+	map->fm_mapped_extents = 1;
+	map->fm_extents[0] = (struct fiemap_extent){
+		.fe_length = s->disk->file[f->file]->size,
+		.fe_flags = FIEMAP_EXTENT_LAST,
+	};
+	return 0;
+}
+
 static int do_random(struct jnl_sys *sys, void *buf, size_t len)
 {
 	struct sim *s = sim_of(sys);
@@ -567,7 +586,8 @@ void sim_table(struct jnl_sys *sys)
 		.unlink = do_unlink, .mkdir = do_mkdir, .list = do_list,
 		.fstat = do_fstat, .statx = do_statx, .fstatfs = do_fstatfs,
 		.lock = do_lock, .get_flags = do_get_flags,
-		.set_flags = do_set_flags, .random = do_random,
+		.set_flags = do_set_flags, .fiemap = do_fiemap,
+		.random = do_random,
 	};
 }
 

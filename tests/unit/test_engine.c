@@ -491,6 +491,84 @@ START_TEST(a_spare_is_wanted_once_a_quarter_is_used)
 }
 END_TEST
 
+START_TEST(a_trim_is_carried_by_every_later_header_and_frees_once_durable)
+{
+	struct jnl_action one, two;
+	uint64_t lsn;
+
+	start(true, 2, 3);
+	e.frontier = e.tail = SEGMENT + 5 * BLOCK;
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	one = next(JNL_ACT_WRITE);
+	/* above the frontier; then at it */
+	ck_assert_int_eq(jnl_engine_trim(&e, SEGMENT + 6 * BLOCK), -EINVAL);
+	ck_assert_int_eq(jnl_engine_trim(&e, SEGMENT + 5 * BLOCK), 0);
+	ck_assert_int_eq(jnl_engine_trim(&e, BLOCK), 0);
+	ck_assert(jnl_engine_trim_pending(&e));
+	ck_assert_int_eq(add(8, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	two = next(JNL_ACT_WRITE);
+	/* sealed before it was asked, and after */
+	ck_assert_uint_eq(header_of(&one).trim, 0);
+	ck_assert_uint_eq(header_of(&two).trim, SEGMENT + 5 * BLOCK);
+	/* complete, and not below the frontier yet */
+	jnl_engine_done(&e, &two, 0);
+	ck_assert_uint_eq(jnl_engine_free_below(&e), 0);
+	jnl_engine_done(&e, &one, 0);
+	ck_assert_uint_eq(jnl_engine_free_below(&e), 1);
+	ck_assert(!jnl_engine_trim_pending(&e));
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(a_watermark_is_written_for_a_trim_that_nothing_carries)
+{
+	struct jnl_action act;
+
+	start(true, 2, 1);
+	ck_assert(jnl_engine_mark(&e));
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_int_eq(jnl_engine_trim(&e, e.frontier), 0);
+	ck_assert(jnl_engine_mark(&e));
+	act = next(JNL_ACT_WRITE);
+	ck_assert_uint_eq(header_of(&act).trim, 3 * BLOCK);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert(!jnl_engine_mark(&e));
+	jnl_engine_fini(&e);
+}
+END_TEST
+
+START_TEST(the_last_block_without_a_next_segment_is_kept_for_a_trim)
+{
+	struct jnl_action act;
+	uint64_t lsn;
+
+	start(true, 2, 2);
+	e.frontier = e.tail = 2 * SEGMENT - 2 * BLOCK;
+	ck_assert_int_eq(add(BLOCK, &lsn), -EBUSY);
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), 2);
+	ck_assert_int_eq(add(8, &lsn), 0);
+	ck_assert_int_eq(add(BLOCK, &lsn), -EBUSY);
+	jnl_engine_want(&e, lsn + 1);
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	/* not for a watermark alone, nor for a trim that frees nothing */
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_int_eq(jnl_engine_trim(&e, BLOCK), 0);
+	ck_assert(!jnl_engine_mark(&e));
+	ck_assert_int_eq(jnl_engine_trim(&e, SEGMENT), 0);
+	ck_assert(jnl_engine_mark(&e));
+	act = next(JNL_ACT_WRITE);
+	jnl_engine_done(&e, &act, 0);
+	ck_assert_uint_eq(e.frontier, 2 * SEGMENT);
+	ck_assert_uint_eq(jnl_engine_free_below(&e), 1);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
 RUN_SUITE("engine", 20,
 	  records_gather_until_somebody_wants_them,
 	  the_frontier_moves_in_lsn_order,
@@ -508,4 +586,7 @@ RUN_SUITE("engine", 20,
 	  a_failed_replacement_ends_it_with_the_first_error,
 	  an_lsn_in_a_header_block_can_be_wanted,
 	  a_record_over_record_max_changes_nothing,
-	  a_spare_is_wanted_once_a_quarter_is_used)
+	  a_spare_is_wanted_once_a_quarter_is_used,
+	  a_trim_is_carried_by_every_later_header_and_frees_once_durable,
+	  a_watermark_is_written_for_a_trim_that_nothing_carries,
+	  the_last_block_without_a_next_segment_is_kept_for_a_trim)
