@@ -279,9 +279,10 @@ static int enter(struct jnl_ring *ring, bool wait)
 	for (;;) {
 		flags = wait ? IORING_ENTER_GETEVENTS : 0;
 		if (poll) {
-			/* The tail above must be seen before the flag. */
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
-			if (*(volatile unsigned int *)u->sq.kflags &
+			/* The tail above must be seen before the flag: a
+			 * read that writes orders them, and TSan knows it. */
+			if (__atomic_fetch_or(u->sq.kflags, 0,
+					      __ATOMIC_SEQ_CST) &
 			    IORING_SQ_NEED_WAKEUP)
 				flags |= IORING_ENTER_SQ_WAKEUP;
 			if (!flags)
