@@ -351,7 +351,9 @@ static int start_committer(journal *j, const struct journal_options *o)
 		try_ring(j, o);
 	ret = start_thread(j);
 	if (ret < 0)
-		return ret;
+		return jnl_error(o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "cannot start the committer thread: %s",
+				 jnl_system_words(ret));
 	say(j, o->driver ? "driver thread: as asked for" :
 	    "driver thread: the carrier that was asked for needs it");
 	if (want_ring && direct)
