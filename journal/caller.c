@@ -1,11 +1,14 @@
 /*
- * journal/caller.c - appending: the caller driver.
+ * journal/caller.c - appending and waiting, and the caller driver.
  *
- * The application's threads carry commits themselves: whoever waits and finds
- * nobody carrying takes the next action of the engine, carries it out without
- * the lock and tells the engine how it ended.  While one thread writes, the
- * next batch gathers.  One action is carried at a time, so a flush never meets
- * another one.
+ * With the caller driver the application's threads carry commits themselves:
+ * whoever waits and finds nobody carrying takes the next action of the engine,
+ * carries it out without the lock and tells the engine how it ended.  While
+ * one thread writes, the next batch gathers.  One action is carried at a
+ * time, so a flush never meets another one.  Whoever stops carrying wakes one
+ * of those whose records are still waiting.
+ *
+ * With the thread driver (journal/thread.c) they only wait.
  *
  * After a failed write or flush the engine asks for a new file in the place
  * of the segment's; only if that fails too does the journal end, and every call
@@ -27,17 +30,6 @@ static int usable(const journal *j)
 	if (!j->alive[0])
 		return -EOWNERDEAD;
 	return j->read_only ? -EROFS : 0;
-}
-
-/* Carry an action out, or wait for the thread that does. */
-static void push_on(journal *j)
-{
-	if (j->carrying)
-		pthread_cond_wait(&j->progress, &j->lock);
-	else if (!jnl_carry(j))
-		/* Nothing is in flight and nothing can be handed out: the
-		 * caller waits for something that nobody will do. */
-		assert(j->engine.error);
 }
 
 /*
@@ -90,7 +82,7 @@ static int append(journal *j, const struct request *rq)
 			return e->error;
 		if (ret == -EAGAIN) {
 			j->counters.stalls_queue++;
-			push_on(j);
+			jnl_push_on(j);
 		} else if (ret == -EBUSY) {
 			j->counters.stalls_segment++;
 			ret = wait_ready(j);
@@ -100,21 +92,38 @@ static int append(journal *j, const struct request *rq)
 			break;
 		}
 	}
-	if (!ret && j->helper.parked)
+	if (ret < 0)
+		return ret;
+	if (j->away)
+		j->away--;
+	/* Something besides the batch that gathers: it need not wait. */
+	if (j->committer && j->engine.used > 1)
+		jnl_committer_call(j);
+	if (j->helper.parked)
 		jnl_helper_call(j);
-	return ret;
+	return 0;
 }
 
+/* Wait until lsn is durable.  Ends without the lock. */
 static int sync_to(journal *j, uint64_t lsn)
 {
 	struct jnl_engine *e = &j->engine;
+	int ret = -EINVAL;
 
-	if (lsn >= jnl_engine_end(e))
-		return -EINVAL;
-	jnl_engine_want(e, lsn + 1);
-	while (e->frontier <= lsn && !e->error)
-		push_on(j);
-	return e->frontier > lsn ? 0 : e->error;
+	if (lsn < jnl_engine_end(e)) {
+		jnl_engine_want(e, lsn + 1);
+		if (j->committer)
+			jnl_committer_call(j);
+		while (e->frontier <= lsn && !e->error) {
+			if (!j->committer && !j->carrying)
+				jnl_push_on(j);
+			else if (jnl_wait(j, lsn))
+				return 0;
+		}
+		ret = e->frontier > lsn ? 0 : e->error;
+	}
+	jnl_pass_on(j);
+	return ret;
 }
 
 /* The length of a record, or -1. */
@@ -148,7 +157,8 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 	rq.len = len;
 	state = jnl_enter(j);
 	ret = append(j, &rq);
-	jnl_leave(j, state);
+	jnl_pass_on(j);
+	jnl_cancel_restore(state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
 	return ret;
@@ -170,7 +180,8 @@ int journal_append_group(journal *j, const struct iovec *records, int count,
 		return -EINVAL;
 	state = jnl_enter(j);
 	ret = append(j, &rq);
-	jnl_leave(j, state);
+	jnl_pass_on(j);
+	jnl_cancel_restore(state);
 	return ret;
 }
 
@@ -183,7 +194,7 @@ int journal_sync(journal *j, uint64_t lsn)
 		return ret;
 	state = jnl_enter(j);
 	ret = sync_to(j, lsn);
-	jnl_leave(j, state);
+	jnl_cancel_restore(state);
 	return ret;
 }
 
@@ -204,7 +215,9 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 	ret = append(j, &rq);
 	if (!ret)
 		ret = sync_to(j, lsn);
-	jnl_leave(j, state);
+	else
+		jnl_pass_on(j);
+	jnl_cancel_restore(state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
 	return ret;
@@ -234,13 +247,15 @@ static int finish(journal *j)
 	uint64_t end = jnl_engine_end(e);
 	int ret = 0;
 
-	if (end > e->frontier)
+	if (end > e->frontier) {
 		ret = sync_to(j, end - 1);
+		pthread_mutex_lock(&j->lock);
+	}
 	/* The watermark spares the next open a doubt, no more: if there is no
 	 * room for it or it fails, nothing is lost. */
 	if (!e->error && jnl_engine_mark(e)) {
 		while (e->used && !e->error)
-			push_on(j);
+			jnl_push_on(j);
 	}
 	while (!e->error && jnl_helper_remove(j, false))
 		;
@@ -259,6 +274,7 @@ int journal_close(journal *j)
 		pthread_mutex_lock(&j->lock);
 		ret = finish(j);
 		pthread_mutex_unlock(&j->lock);
+		jnl_committer_stop(j);
 	}
 	jnl_journal_free(j);
 	jnl_cancel_restore(state);

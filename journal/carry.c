@@ -1,8 +1,7 @@
 /*
  * journal/carry.c - carrying the engine's actions out.
  *
- * The lock is given up while the kernel writes or flushes.  One action is
- * carried at a time, so that a flush never meets another one.
+ * The lock is given up while the kernel writes or flushes.
  */
 #include "config.h"
 
@@ -25,18 +24,19 @@ int jnl_file_add(journal *j, uint64_t number, int fd)
 	}
 	j->files = grown;
 	j->files[j->nfiles].number = number;
+	j->files[j->nfiles].generation = ++j->generation;
 	j->files[j->nfiles++].fd = fd;
 	return 0;
 }
 
-static int file_of(const journal *j, uint64_t number)
+const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number)
 {
 	for (size_t i = 0; i < j->nfiles; i++) {
 		if (j->files[i].number == number)
-			return j->files[i].fd;
+			return &j->files[i];
 	}
 	assert(!"a batch lies in a segment that is not open");
-	return -EBADF;
+	return NULL;
 }
 
 /* The file's descriptor is for the old file, which is gone. */
@@ -50,6 +50,7 @@ static int reopen(journal *j, uint64_t number)
 		if (j->files[i].number == number) {
 			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
 			j->files[i].fd = fd;
+			j->files[i].generation = ++j->generation;
 		}
 	}
 	return 0;
@@ -78,7 +79,7 @@ int jnl_replace(journal *j, uint64_t number)
 	return ret ? ret : reopen(j, number);
 }
 
-static uint64_t now_ns(void)
+uint64_t jnl_now_ns(void)
 {
 	struct timespec ts;
 
@@ -86,32 +87,42 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static void count_action(struct jnl_counters *c, uint64_t ns)
+void jnl_count_action(journal *j, uint64_t ns)
 {
+	struct jnl_counters *c = &j->counters;
+
 	c->action_ns[jnl_log2(ns, 40)]++;
 	if (ns > c->action_max_ns)
 		c->action_max_ns = ns;
 }
 
-/* Write or flush, without the lock. */
-static int carry_out(journal *j, const struct jnl_action *act)
+int jnl_carry_out(journal *j, const struct jnl_action *act)
 {
-	int fd = file_of(j, act->segment), ret;
+	int fd = jnl_file_of(j, act->segment)->fd, ret;
 	struct jnl_dir *dir = &j->dir;
 	uint64_t began_ns;
 
 	pthread_mutex_unlock(&j->lock);
-	began_ns = now_ns();
+	began_ns = jnl_now_ns();
 	if (act->kind == JNL_ACT_WRITE)
 		ret = jnl_way_write(dir->sys, &dir->way, fd, act->batch->image,
 				    act->batch->size, act->offset,
 				    dir->geometry.block_size);
 	else
 		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	began_ns = now_ns() - began_ns;
+	began_ns = jnl_now_ns() - began_ns;
 	pthread_mutex_lock(&j->lock);
-	count_action(&j->counters, began_ns);
+	jnl_count_action(j, began_ns);
 	return ret;
+}
+
+void jnl_carried(journal *j)
+{
+	jnl_tell(j);
+	if (j->helper.parked ||
+	    (!j->helper.blocked &&
+	     jnl_engine_wants_segment(&j->engine) != UINT64_MAX))
+		jnl_helper_call(j);
 }
 
 bool jnl_carry(journal *j)
@@ -119,23 +130,35 @@ bool jnl_carry(journal *j)
 	struct jnl_action act;
 	int ret;
 
-	assert(!j->carrying);
-	jnl_engine_next(&j->engine, &act);
-	if (act.kind == JNL_ACT_NONE)
-		return false;
+	assert(!j->carrying && !j->committer);
+	/* Whoever comes meanwhile waits for us. */
 	j->carrying = true;
+	jnl_gather(j);
+	jnl_engine_next(&j->engine, &act);
+	if (act.kind == JNL_ACT_NONE) {
+		j->carrying = false;
+		return false;
+	}
 	if (act.kind == JNL_ACT_REPLACE)
 		ret = jnl_replace(j, act.segment);
 	else
-		ret = carry_out(j, &act);
+		ret = jnl_carry_out(j, &act);
 	j->carrying = false;
 	jnl_engine_done(&j->engine, &act, ret);
-	pthread_cond_broadcast(&j->progress);
-	if (j->helper.parked ||
-	    (!j->helper.blocked &&
-	     jnl_engine_wants_segment(&j->engine) != UINT64_MAX))
-		jnl_helper_call(j);
+	jnl_carried(j);
 	return true;
+}
+
+void jnl_push_on(journal *j)
+{
+	if (j->committer)
+		jnl_committer_call(j);
+	if (j->committer || j->carrying)
+		pthread_cond_wait(&j->progress, &j->lock);
+	else if (!jnl_carry(j))
+		/* Nothing is in flight and nothing can be handed out: the
+		 * caller waits for something that nobody will do. */
+		assert(j->engine.error);
 }
 
 void jnl_helper_call(journal *j)

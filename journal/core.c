@@ -14,7 +14,11 @@
 void jnl_journal_free(journal *j)
 {
 	struct jnl_sys *sys = j->dir.sys;
+	bool alive = j->alive && j->alive[0];
+	bool lost;
 
+	/* The ring first: nothing that it uses may go before it. */
+	lost = jnl_committer_free(j, alive);
 	for (size_t i = 0; i < j->nfiles; i++)
 		(void)sys->close(sys, j->files[i].fd);
 	free(j->files);
@@ -22,27 +26,30 @@ void jnl_journal_free(journal *j)
 		(void)sys->close(sys, j->helper.fill_fd);
 	/* In a child of fork the images are not mapped: what is there now is
 	 * somebody else's. */
-	if (!j->alive || !j->alive[0])
+	if (!alive || lost)
 		j->engine.memory = NULL;
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
-	 * by its owner: a child of fork may still have the descriptor. */
-	if (j->lock_fd >= 0 && j->alive && j->alive[0])
+	 * by its owner: a child of fork may still have the descriptor.  A lost
+	 * ring keeps it until its last write has landed. */
+	if (j->lock_fd >= 0 && alive && !lost)
 		jnl_lock_drop(sys, j->lock_fd);
 	if (j->lock_fd >= 0)
 		(void)sys->close(sys, j->lock_fd);
 	/* In a child of fork the copy of the helper's sleep never ends, and
 	 * destroying what it sleeps on would wait for it. */
-	if (j->alive && j->alive[0]) {
+	if (alive) {
 		pthread_cond_destroy(&j->progress);
 		pthread_cond_destroy(&j->wake);
 		pthread_mutex_destroy(&j->lock);
 		pthread_mutex_destroy(&j->dir.names_lock);
 	}
 	jnl_alive_free(j->alive);
+	free(j->bell);
+	free(j->trail);
 	free(j);
 }
 
@@ -122,6 +129,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->tail_bytes = rec->tail_bytes;
 	info->tail_batches = rec->tail_batches;
 	info->method = info->carrier = info->barrier = info->trail = "";
+	info->driver = "";
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;
@@ -135,10 +143,11 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->record_max = e->cfg.record_max;
 	info->queue_depth = e->cfg.queue_depth;
 	info->method = j->method;
-	info->carrier = "pwritev2";
+	info->carrier = j->carrier;
+	info->driver = j->committer ? "thread" : "caller";
 	info->barrier = barrier_of(&j->dir.way);
-	if (j->probe)
-		info->trail = jnl_probe_trail(j->probe);
+	if (j->trail)
+		info->trail = j->trail;
 	info->failed = e->error;
 }
 

@@ -6,6 +6,7 @@
 #define JNL_JOURNAL_CORE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,10 +29,14 @@ struct jnl_env {
 
 struct jnl_segment_file {
 	uint64_t number;
+	uint64_t generation;	/* unlike fd, never used again */
 	int fd;
 };
 
 #define JNL_NO_SEGMENT	UINT64_MAX
+
+struct jnl_bell;
+struct jnl_committer;
 
 /* The background work and what there is to know about it. */
 struct jnl_helper {
@@ -84,6 +89,14 @@ struct journal {
 	bool carrying;			/* a thread carries an action out */
 	struct jnl_segment_file *files;	/* open for writing */
 	size_t nfiles;
+	uint64_t generation;		/* of the file opened last */
+	struct jnl_committer *committer;	/* NULL: the caller driver */
+	const char *carrier;
+	char *trail;			/* how all this was chosen */
+	struct jnl_bell *bell;		/* one for each place in the queue */
+	_Atomic uint64_t durable;	/* the engine's frontier, without lock */
+	uint64_t told;			/* engine.passed at the last telling */
+	uint32_t away;			/* woken, and not back yet */
 	struct jnl_helper helper;
 	struct jnl_counters counters;
 };
@@ -120,10 +133,30 @@ void jnl_cancel_restore(int state);
 int jnl_file_add(journal *j, uint64_t number, int fd);
 
 /*
+ * What every driver offers: bring the engine on by a step, or wait until
+ * somebody has done so.  Gives the lock up meanwhile.  Only with something
+ * wanted that is not durable, or every image in use.
+ */
+void jnl_push_on(journal *j);
+
+/*
  * Carry out the next action, giving the lock up meanwhile.  False if there is
  * none.  Nobody else may be carrying one.
  */
 bool jnl_carry(journal *j);
+
+/* Write or flush as act says, by plain system calls and without the lock. */
+int jnl_carry_out(journal *j, const struct jnl_action *act);
+
+/* How long an action took, for journal_stats(). */
+uint64_t jnl_now_ns(void);
+void jnl_count_action(journal *j, uint64_t ns);
+
+/* The file that an action goes to. */
+const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number);
+
+/* After an action: tell those who wait and see to what comes next. */
+void jnl_carried(journal *j);
 
 /* Carry JNL_ACT_REPLACE out: put a new file in the place of a segment's. */
 int jnl_replace(journal *j, uint64_t number);
@@ -139,6 +172,32 @@ bool jnl_helper_remove(journal *j, bool keep);
 int jnl_helper_start(journal *j);
 void jnl_helper_stop(journal *j);	/* without the lock */
 void jnl_helper_call(journal *j);
+
+/*
+ * Waiting for a batch (journal/wake.c).  jnl_tell() follows every change that
+ * somebody may wait for, and may give the lock up.  jnl_wait() sleeps until
+ * the batch of lsn is durable or something else calls for a look; true: it
+ * is durable, and the lock was given up for good.  jnl_pass_on() gives the
+ * lock up and, if nobody carries what others wait for, wakes one of them to
+ * do it.  jnl_gather() lets those append who are about to.
+ */
+int jnl_bells_init(journal *j);
+void jnl_tell(journal *j);
+bool jnl_wait(journal *j, uint64_t lsn);
+void jnl_pass_on(journal *j);
+void jnl_gather(journal *j);
+
+/*
+ * The thread driver (journal/thread.c).  jnl_driver_start() chooses driver and
+ * carrier and says in j->trail why; jnl_committer_call() wakes the committer
+ * if it sleeps, with the lock held; jnl_committer_stop() drains it.
+ */
+int jnl_driver_start(journal *j, const struct journal_options *o);
+void jnl_committer_call(journal *j);
+void jnl_committer_stop(journal *j);
+
+/* True if a ring was lost: the images must live on, and so must the lock. */
+bool jnl_committer_free(journal *j, bool alive);
 
 /* NULL: no memory. */
 journal *jnl_journal_new(struct jnl_sys *sys);

@@ -121,6 +121,17 @@ uint64_t jnl_engine_end(const struct jnl_engine *e)
 	return b ? gathered_end(e, b) : e->tail;
 }
 
+uint32_t jnl_engine_slot(const struct jnl_engine *e, uint64_t lsn)
+{
+	uint32_t i = e->used;
+
+	assert(e->used && lsn >= e->frontier);
+	/* Behind the head of a segment lies no batch: the next one counts. */
+	while (--i && batch_at((struct jnl_engine *)e, i)->lsn > lsn)
+		;
+	return (e->head + i) % e->queue_len;
+}
+
 static void close_batch(struct jnl_engine *e, struct jnl_batch *b)
 {
 	b->state = JNL_CLOSED;
@@ -417,7 +428,7 @@ static struct jnl_batch *next_write(struct jnl_engine *e)
 	if (!(b->flags & JNL_BATCH_SKIP) && e->unacked >= e->cfg.queue_depth)
 		return NULL;
 	if (b->state == JNL_GATHERING) {
-		if (e->wanted <= e->tail)
+		if (e->hold || e->wanted <= e->tail)
 			return NULL;
 		close_batch(e, b);
 	}
@@ -553,6 +564,7 @@ static void advance(struct jnl_engine *e)
 			e->unacked--;
 		e->head = (e->head + 1) % e->queue_len;
 		e->used--;
+		e->passed++;
 	}
 }
 

@@ -101,6 +101,7 @@ struct jnl_engine {
 	uint64_t segments;	/* segments below this number are there */
 	uint64_t ready_end;	/* nothing is placed beyond it */
 	uint64_t wanted;	/* everything below it is to become durable */
+	bool hold;		/* the driver's: let the last batch gather */
 	uint32_t batch_max;	/* bytes of an image */
 	uint32_t flushing;	/* id of the outstanding flush, or 0 */
 	uint32_t flush_seq;
@@ -113,6 +114,7 @@ struct jnl_engine {
 	uint32_t queue_len;	/* slots */
 	uint32_t head;		/* oldest */
 	uint32_t used;		/* how many */
+	uint64_t passed;	/* how many came below the frontier, ever */
 	uint32_t unacked;	/* handed out, not skip */
 
 	/* Memory of the images: free lists of data and skip images. */
@@ -205,6 +207,13 @@ void jnl_engine_fail(struct jnl_engine *e, int err);
 /* Where what was appended ends: the end of the gathering batch's last record,
  * rounded up to its block. */
 uint64_t jnl_engine_end(const struct jnl_engine *e);
+
+/*
+ * The place in the queue of the batch that lsn lies in, which is not durable
+ * (frontier <= lsn < jnl_engine_end()).  The n-th batch ever has place n modulo
+ * queue_len; passed is the number of the oldest.
+ */
+uint32_t jnl_engine_slot(const struct jnl_engine *e, uint64_t lsn);
 
 /*
  * The number of the segment that should be made now, or UINT64_MAX: one spare

@@ -48,7 +48,7 @@ static void finished(journal *j, int ret, bool final)
 	} else {
 		h->successes++;
 	}
-	pthread_cond_broadcast(&j->progress);
+	jnl_tell(j);
 }
 
 static bool fill_is_due(const journal *j)
@@ -209,13 +209,14 @@ static void make(journal *j, uint64_t number)
 	finished(j, ret, final);
 }
 
-/* Close what lies wholly below the frontier. */
+/*
+ * Close what lies wholly below the frontier: nothing is in flight there, or
+ * ever will be.
+ */
 static bool close_old(journal *j)
 {
 	uint64_t low = j->engine.frontier / j->engine.cfg.segment_size;
 
-	if (j->carrying)
-		return false;
 	for (size_t i = 0; i < j->nfiles; i++) {
 		if (j->files[i].number < low) {
 			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
@@ -232,12 +233,10 @@ static void carry_to(journal *j, uint64_t end)
 {
 	struct jnl_engine *e = &j->engine;
 
-	while (e->frontier < end && !e->error) {
-		if (j->carrying)
-			pthread_cond_wait(&j->progress, &j->lock);
-		else if (!jnl_carry(j))
-			break;
-	}
+	while (e->frontier < end && !e->error)
+		jnl_push_on(j);
+	jnl_pass_on(j);
+	pthread_mutex_lock(&j->lock);
 }
 
 static bool mark(journal *j)

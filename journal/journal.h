@@ -78,6 +78,10 @@ enum journal_flags {
 	/* Accept storage that forgets when the power goes (tmpfs, ramfs): for
 	 * tests.  The promise then covers the death of the process only. */
 	JOURNAL_VOLATILE	= 8,
+	/* The carrier io_uring: a thread of the kernel takes the submissions,
+	 * at the price of a processor.  An option, not a demand: where it is
+	 * refused the ring goes on without. */
+	JOURNAL_SQPOLL		= 1 << 8,
 };
 
 /*
@@ -105,6 +109,15 @@ struct journal_options {
 	uint64_t witness_lsn;
 	/* Where to say more about a failure; may be NULL. */
 	struct journal_error *error;
+	/* Who carries commits out: "caller", the threads that wait for them,
+	 * or "thread", one of the library's.  NULL: as the carrier needs it,
+	 * else "caller".  Both give the same guarantee. */
+	const char *driver;
+	/* What carries a write: "pwritev2", or "io_uring", which needs the
+	 * driver "thread" and the method "direct": only this, or
+	 * -EOPNOTSUPP.  NULL: io_uring for the driver "thread" where the
+	 * kernel allows it, else pwritev2. */
+	const char *carrier;
 };
 
 #define JOURNAL_OPTIONS_INIT { .size = sizeof(struct journal_options) }
@@ -232,9 +245,11 @@ struct journal_info {
 	/* How appends are made durable here, and why so.  Strings belong to
 	 * the journal and live until journal_close(). */
 	const char *method;	/* "direct", "buffered", or "" if read-only */
-	const char *carrier;	/* who carries a write: "pwritev2" */
+	const char *carrier;	/* what carries a write: "pwritev2", "io_uring" */
 	const char *barrier;	/* "RWF_DSYNC", "fdatasync" or "fsync" */
-	const char *trail;	/* one line for each method: chosen or why not */
+	/* One line for each method, then for driver and carrier: chosen or
+	 * why not. */
+	const char *trail;
 	/* What the last open found behind the last acknowledged batch: the
 	 * remains of writes that were never acknowledged. */
 	uint64_t recovered_lsn;	/* where the journal ended */
@@ -243,6 +258,7 @@ struct journal_info {
 	int32_t failed;		/* 0, or the error that ended the journal */
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
 	uint32_t reserved;
+	const char *driver;	/* who carries: "caller", "thread", or "" */
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }

@@ -15,8 +15,10 @@ libcore_la_SOURCES += \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
+	journal/thread.c \
 	journal/verify.c \
-	journal/view.c journal/view.h
+	journal/view.c journal/view.h \
+	journal/wake.c
 
 lib_LTLIBRARIES += libjournal.la
 libjournal_la_SOURCES =

@@ -7,6 +7,8 @@
 #include "config.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #define LOCK_NAME	"lock"
 #define READER_TRIES	6000
 #define READER_PAUSE_NS	5000000L
+#define DEAD_TRIES	1000
 
 static int open_lock(struct jnl_sys *sys, int dirfd, int flags)
 {
@@ -54,6 +57,19 @@ static int get_lock(struct jnl_sys *sys, int fd, short type)
 	int ret = sys->lock(sys, fd, F_OFD_GETLK, &fl);
 
 	return ret < 0 ? ret : fl.l_type;
+}
+
+/*
+ * Whether the writer that signed is dead: then the lock is there only until
+ * the last of its writes has landed, which it had under way when it died.
+ */
+static bool holder_is_dead(struct jnl_sys *sys, int fd)
+{
+	char text[32] = "";
+	ssize_t n = sys->pread(sys, fd, text, sizeof(text) - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+	return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
 }
 
 /* Whether the file that is locked is still the one of that name. */
@@ -99,6 +115,9 @@ static int lock_once(struct jnl_sys *sys, int dirfd)
 		ret = get_lock(sys, fd, F_WRLCK);
 		if (ret < 0)
 			break;
+		if (ret == F_WRLCK && tries < DEAD_TRIES &&
+		    holder_is_dead(sys, fd))
+			ret = F_RDLCK;
 		if (ret == F_WRLCK || tries == READER_TRIES) {
 			ret = ret == F_WRLCK ? -EBUSY : -EUSERS;
 			break;
@@ -153,12 +172,19 @@ int jnl_lock_sign(struct jnl_sys *sys, int fd)
 
 int jnl_lock_read(struct jnl_sys *sys, int dirfd)
 {
+	static const struct timespec pause = { .tv_nsec = READER_PAUSE_NS };
 	int fd, ret;
 
 	fd = open_lock(sys, dirfd, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	ret = set_lock(sys, fd, F_RDLCK);
+	for (int tries = 0;; tries++) {
+		ret = set_lock(sys, fd, F_RDLCK);
+		if (ret != -EAGAIN || tries == DEAD_TRIES ||
+		    !holder_is_dead(sys, fd))
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
 	if (ret < 0) {
 		(void)sys->close(sys, fd);
 		return ret == -EAGAIN ? -EBUSY : ret;

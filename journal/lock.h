@@ -18,7 +18,8 @@
  * Take the writer's lock, making the file if need be.  A descriptor that
  * holds it, -EBUSY if another writer does, or -errno.  A reader that recovers
  * the journal holds it shared as long as that takes: it is waited for half a
- * minute, then -EUSERS.
+ * minute, then -EUSERS.  A dead writer's ring holds it until the last write
+ * has landed: five seconds, then -EBUSY.
  */
 int jnl_lock_write(struct jnl_sys *sys, int dirfd);
 
@@ -29,8 +30,8 @@ int jnl_lock_sign(struct jnl_sys *sys, int fd);
 void jnl_lock_drop(struct jnl_sys *sys, int fd);
 
 /*
- * Keep writers out.  A descriptor, -EBUSY beside a writer, -ENOENT if there
- * never was one, or -errno.
+ * Keep writers out.  A descriptor, -EBUSY beside a writer (a dead one is
+ * waited for as above), -ENOENT if there never was one, or -errno.
  */
 int jnl_lock_read(struct jnl_sys *sys, int dirfd);
 

@@ -25,7 +25,8 @@
 #define RECORD_DEFAULT	(1024u * 1024)
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
-			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE)
+			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
+			 JOURNAL_SQPOLL)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -85,6 +86,16 @@ static int check_options(const struct journal_options *o)
 	if (o->method && !jnl_method_find(o->method))
 		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
 				 "there is no method \"%s\"", o->method);
+	if (o->driver && strcmp(o->driver, "caller") &&
+	    strcmp(o->driver, "thread"))
+		return bad_option(o, "driver: \"caller\" or \"thread\"");
+	if (o->carrier && strcmp(o->carrier, "pwritev2") &&
+	    strcmp(o->carrier, "io_uring"))
+		return bad_option(o, "carrier: \"pwritev2\" or \"io_uring\"");
+	if (o->driver && !strcmp(o->driver, "caller") && o->carrier &&
+	    !strcmp(o->carrier, "io_uring"))
+		return bad_option(o, "the carrier io_uring needs the driver "
+				  "thread");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
 	return 0;
@@ -587,6 +598,8 @@ int jnl_open(journal **ret_j, const char *path,
 	else
 		ret = open_for_writing(&op);
 	jnl_names_free(&op.names);
+	if (!ret && !op.j->read_only)
+		ret = jnl_driver_start(op.j, &o);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)

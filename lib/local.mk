@@ -1,5 +1,7 @@
 libcore_la_SOURCES += \
 	lib/compat.h \
 	lib/file.c lib/file.h \
+	lib/futex.h \
 	lib/method.c lib/method.h \
+	lib/ring.c lib/ring.h \
 	lib/sys.c lib/sys.h

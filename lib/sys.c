@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -203,6 +204,43 @@ static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
 	return 0;
 }
 
+/* By number: older C libraries and liburing 2.3 have no functions for them. */
+static int linux_ring_setup(struct jnl_sys *sys, unsigned int entries,
+			    struct io_uring_params *p)
+{
+	long ret = syscall(__NR_io_uring_setup, entries, p);
+
+	(void)sys;
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int linux_ring_enter(struct jnl_sys *sys, int fd, unsigned int submit,
+			    unsigned int wait, unsigned int flags)
+{
+	long ret = syscall(__NR_io_uring_enter, fd, submit, wait, flags, NULL,
+			   0);
+
+	(void)sys;
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int linux_ring_register(struct jnl_sys *sys, int fd,
+			       unsigned int opcode, const void *arg,
+			       unsigned int n)
+{
+	long ret = syscall(__NR_io_uring_register, fd, opcode, arg, n);
+
+	(void)sys;
+	return ret < 0 ? -errno : (int)ret;
+}
+
+static int linux_ring_result(struct jnl_sys *sys, int opcode, int res)
+{
+	(void)sys;
+	(void)opcode;
+	return res;
+}
+
 static const struct jnl_sys linux_table = {
 	.openat = linux_openat,
 	.close = linux_close,
@@ -225,6 +263,10 @@ static const struct jnl_sys linux_table = {
 	.set_flags = linux_set_flags,
 	.fiemap = linux_fiemap,
 	.random = linux_random,
+	.ring_setup = linux_ring_setup,
+	.ring_enter = linux_ring_enter,
+	.ring_register = linux_ring_register,
+	.ring_result = linux_ring_result,
 };
 
 struct jnl_sys *jnl_sys_linux(void)

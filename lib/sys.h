@@ -22,6 +22,7 @@
 #include <sys/vfs.h>
 
 struct fiemap;
+struct io_uring_params;
 struct statx;
 
 /* Called once per directory entry but "." and ".."; non-zero ends the list. */
@@ -63,6 +64,19 @@ struct jnl_sys {
 	int (*fiemap)(struct jnl_sys *sys, int fd, struct fiemap *map);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
+	/*
+	 * The three calls of io_uring(7).  A table without a ring answers
+	 * -ENOSYS to ring_setup; the others are then never used.
+	 */
+	int (*ring_setup)(struct jnl_sys *sys, unsigned int entries,
+			  struct io_uring_params *p);
+	int (*ring_enter)(struct jnl_sys *sys, int fd, unsigned int submit,
+			  unsigned int wait, unsigned int flags);
+	int (*ring_register)(struct jnl_sys *sys, int fd, unsigned int opcode,
+			     const void *arg, unsigned int n);
+	/* Each result that a ring delivers (opcode: IORING_OP_*) passes
+	 * through here: what is returned counts. */
+	int (*ring_result)(struct jnl_sys *sys, int opcode, int res);
 };
 
 /*

@@ -4,6 +4,7 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 include tests/unit.mk
+include tests/ring.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/cli.mk

@@ -2,6 +2,7 @@
  * tests/bench/floors.c - what durable appends cost beside the bare calls.
  *
  *     tests/bench/floors [--rounds N] [--seconds S] [--dir DIR]
+ *                        [--driver NAME] [--carrier NAME] [--only WORK]
  *
  * Every work is measured in turn with the limit it is held against, round
  * after round (limit, work, limit, work, ...), and reported as the median of
@@ -10,6 +11,8 @@
  *
  *   commit 128 B   journal_commit(), one thread   | pwritev2(RWF_DSYNC), 4 KiB
  *   commit 4 KiB   journal_commit(), one thread   | the same
+ *   16 threads     journal_commit(), 128 B each   | 16 x pwritev2, 4 KiB
+ *   64 threads     journal_commit(), 128 B each   | 64 x pwritev2, 4 KiB
  *   batch of 1000  1000 x 128 B and one sync      | pwritev2(RWF_DSYNC), 136 KiB
  *   read           128 B records, from the cache  | pread + XXH3 of the bytes
  *
@@ -21,6 +24,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +44,7 @@
 
 static double seconds = 1.0;
 static int rounds = 5;
-static const char *base;
+static const char *base, *driver, *carrier, *only;
 
 static void die(const char *what, int err)
 {
@@ -123,6 +127,8 @@ static void journal_start(const char *dir)
 	int ret;
 
 	o.flags = JOURNAL_CREATE;
+	o.driver = driver;
+	o.carrier = carrier;
 	o.error = &error;
 	ret = journal_open(&j, name, &o);
 	if (ret < 0) {
@@ -168,6 +174,72 @@ static double commit_4k(void)
 	 * fits one is what the limit writes. */
 	return commit_rate(4096 - 64 - 8);
 }
+
+/* ------------------------------------------------------------------------ */
+
+struct appender {
+	pthread_t thread;
+	double end;
+	uint64_t n;
+};
+
+static void *append_main(void *arg)
+{
+	struct appender *a = arg;
+	char mine[128] = "";
+	struct iovec iov = { mine, sizeof(mine) };
+	uint64_t lsn;
+	int ret;
+
+	while (now() < a->end) {
+		ret = journal_commit(j, &iov, 1, &lsn);
+		if (ret < 0)
+			die("commit", ret);
+		mine[0]++;
+		a->n++;
+	}
+	return NULL;
+}
+
+static double threads_rate(int threads)
+{
+	struct appender a[64];
+	double start = now(), end = start + seconds;
+	uint64_t n = 0;
+
+	for (int i = 0; i < threads; i++) {
+		a[i] = (struct appender){ .end = end };
+		if (pthread_create(&a[i].thread, NULL, append_main, &a[i]))
+			die("pthread_create", -EAGAIN);
+	}
+	for (int i = 0; i < threads; i++) {
+		(void)pthread_join(a[i].thread, NULL);
+		n += a[i].n;
+	}
+	return (double)n / (now() - start);
+}
+
+static double bare_16(void)
+{
+	return 16 * bare_4k();
+}
+
+static double bare_64(void)
+{
+	return 64 * bare_4k();
+}
+
+static double threads_16(void)
+{
+	return threads_rate(16);
+}
+
+static double threads_64(void)
+{
+	return threads_rate(64);
+}
+
+/* ------------------------------------------------------------------------ */
 
 static double batch_1000(void)
 {
@@ -352,7 +424,9 @@ static bool memory(const char *dir)
 }
 
 static const struct work works[] = {
-	{ "commit 128 B", bare_4k, commit_128, 0.87, 0, "/s" },
+	{ "commit 128 B", bare_4k, commit_128, 0.90, 0, "/s" },
+	{ "16 threads", bare_16, threads_16, 0.55, 0, "/s" },
+	{ "64 threads", bare_64, threads_64, 0.28, 0, "/s" },
 	{ "commit 4 KiB", bare_4k, commit_4k, 0, 0, "/s" },
 	{ "batch of 1000", bare_batch, batch_1000, 0, 0, "/s" },
 	{ "read", bare_read, read_rate, 0, 1e9, "B/s" },
@@ -361,6 +435,7 @@ static const struct work works[] = {
 static void usage(FILE *f)
 {
 	fprintf(f, "Usage: floors [--rounds N] [--seconds S] [--dir DIR]\n"
+		"              [--driver NAME] [--carrier NAME] [--only WORK]\n"
 		"Measure durable appends and reading against the bare calls.\n");
 }
 
@@ -370,6 +445,9 @@ int main(int argc, char **argv)
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "seconds", required_argument, NULL, 's' },
 		{ "dir", required_argument, NULL, 'd' },
+		{ "driver", required_argument, NULL, 'D' },
+		{ "carrier", required_argument, NULL, 'C' },
+		{ "only", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -389,6 +467,15 @@ int main(int argc, char **argv)
 			base = optarg;
 			(void)setenv("TMPDIR", base, 1);
 			break;
+		case 'D':
+			driver = optarg;
+			break;
+		case 'C':
+			carrier = optarg;
+			break;
+		case 'o':
+			only = optarg;
+			break;
 		case 'h':
 			usage(stdout);
 			return 0;
@@ -404,13 +491,17 @@ int main(int argc, char **argv)
 	}
 	dir = scratch_make(true);
 	bare_open(dir);
-	make_readable(dir);
+	if (!only || !strcmp(only, "read"))
+		make_readable(dir);
 	journal_start(dir);
 	printf("%-14s %6s  %-13s %12s %12s\n", "work", "ratio", "spread",
 	       "journal", "limit");
-	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++)
-		ok = measure(&works[i]) && ok;
-	ok = memory(dir) && ok;
+	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
+		if (!only || !strcmp(only, works[i].name))
+			ok = measure(&works[i]) && ok;
+	}
+	if (!only || !strcmp(only, "memory"))
+		ok = memory(dir) && ok;
 	c = journal_close(j);
 	if (c < 0)
 		die("journal_close", c);

@@ -12,6 +12,7 @@ static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
 	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap", "random",
+	"ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
 const char *fault_name(enum fault_call call)
@@ -213,6 +214,44 @@ static int f_random(struct jnl_sys *s, void *buf, size_t len)
 	PASS(FAULT_RANDOM, BASE(s)->random(BASE(s), buf, len));
 }
 
+static int f_ring_setup(struct jnl_sys *s, unsigned int entries,
+			struct io_uring_params *p)
+{
+	PASS(FAULT_RING_SETUP, BASE(s)->ring_setup(BASE(s), entries, p));
+}
+
+static int f_ring_enter(struct jnl_sys *s, int fd, unsigned int submit,
+			unsigned int wait, unsigned int flags)
+{
+	if (hit(FAULT(s), FAULT_RING_ENTER)) {
+		if (FAULT(s)->after)
+			(void)BASE(s)->ring_enter(BASE(s), fd, submit, wait,
+						  flags);
+		return FAULT(s)->err;
+	}
+	return BASE(s)->ring_enter(BASE(s), fd, submit, wait, flags);
+}
+
+static int f_ring_register(struct jnl_sys *s, int fd, unsigned int opcode,
+			   const void *arg, unsigned int n)
+{
+	PASS(FAULT_RING_REGISTER,
+	     BASE(s)->ring_register(BASE(s), fd, opcode, arg, n));
+}
+
+/* What was done was done: only the answer is another one. */
+static int f_ring_result(struct jnl_sys *s, int opcode, int res)
+{
+	struct fault *f = FAULT(s);
+
+	res = f->base->ring_result(f->base, opcode, res);
+	if (!hit(f, FAULT_RING_RESULT))
+		return res;
+	if (!f->short_to)
+		return f->err;
+	return res > 0 && (size_t)res > f->short_to ? (int)f->short_to : res;
+}
+
 void fault_init(struct fault *f, struct jnl_sys *base)
 {
 	memset(f, 0, sizeof(*f));
@@ -228,6 +267,9 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
 		.fiemap = f_fiemap, .random = f_random,
+		.ring_setup = f_ring_setup, .ring_enter = f_ring_enter,
+		.ring_register = f_ring_register,
+		.ring_result = f_ring_result,
 	};
 }
 

@@ -20,7 +20,8 @@ enum fault_call {
 	FAULT_FDATASYNC, FAULT_FALLOCATE, FAULT_FTRUNCATE, FAULT_FADVISE,
 	FAULT_RENAME, FAULT_UNLINK, FAULT_MKDIR, FAULT_LIST, FAULT_FSTAT,
 	FAULT_STATX, FAULT_FSTATFS, FAULT_LOCK, FAULT_GET_FLAGS,
-	FAULT_SET_FLAGS, FAULT_FIEMAP, FAULT_RANDOM, FAULT_CALLS,
+	FAULT_SET_FLAGS, FAULT_FIEMAP, FAULT_RANDOM, FAULT_RING_SETUP,
+	FAULT_RING_ENTER, FAULT_RING_REGISTER, FAULT_RING_RESULT, FAULT_CALLS,
 	FAULT_ANY,
 };
 
@@ -37,7 +38,8 @@ struct fault {
 	unsigned long at;		/* from this use on, 1 is the first */
 	unsigned long times;		/* how often; 0 never */
 	int err;			/* negative errno */
-	size_t short_to;		/* pwrite: not err, but a short count */
+	size_t short_to;		/* pwrite, ring_result: not err, but a
+					 * short count */
 	bool after;			/* do it, then fail */
 	bool solid;			/* fiemap: all written, not shared */
 	unsigned long hit;		/* how often it failed */

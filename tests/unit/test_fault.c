@@ -19,6 +19,7 @@
 #define RECORDS 12
 
 static char *dir, *path;
+static const char *driver, *carrier;	/* as in the options */
 
 struct run {
 	struct fault fault;
@@ -53,6 +54,8 @@ static void work(struct run *run, bool reopen)
 
 	o.flags = reopen ? 0 : JOURNAL_CREATE;
 	o.segment_size = SMALL;
+	o.driver = driver;
+	o.carrier = carrier;
 	o.error = &error;
 	ret = jnl_open(&j, path, &o, &env);
 	if (ret < 0) {
@@ -145,6 +148,10 @@ static const int errnos[][7] = {
 	[FAULT_LOCK] = { -ENOLCK, -EACCES },
 	[FAULT_GET_FLAGS] = { -ENOTTY },
 	[FAULT_RANDOM] = { -EIO },
+	[FAULT_RING_SETUP] = { -EPERM, -ENOSYS, -ENOMEM, -EINVAL, -EMFILE },
+	[FAULT_RING_ENTER] = { -EIO, -EBADF, -ENXIO, -EINTR, -EAGAIN },
+	[FAULT_RING_REGISTER] = { -ENOMEM, -EINVAL, -EBUSY },
+	[FAULT_RING_RESULT] = { -EIO, -ENOSPC, -EINTR, -EAGAIN, -ECANCELED },
 	[FAULT_CALLS] = { 0 },
 };
 
@@ -285,6 +292,54 @@ START_TEST(a_failed_look_loses_nothing_acknowledged)
 }
 END_TEST
 
+START_TEST(a_failed_call_or_result_of_the_ring_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_RING_SETUP, FAULT_RING_ENTER, FAULT_RING_REGISTER,
+		FAULT_RING_RESULT,
+	};
+	unsigned long hits;
+
+	driver = "thread";
+	for (size_t c = 0; c < 4; c++) {
+		hits = sweep(&choice_dsync, calls[c]) +
+		       sweep(&choice_flush, calls[c]);
+		/* a kernel without a ring is only asked for one */
+		if (calls[c] == FAULT_RING_SETUP || uses(&choice_dsync,
+							 FAULT_RING_ENTER))
+			ck_assert_uint_gt(hits, 0);
+	}
+}
+END_TEST
+
+START_TEST(a_failure_under_the_thread_driver_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_PWRITE, FAULT_FDATASYNC, FAULT_RENAME, FAULT_OPENAT,
+	};
+
+	driver = "thread";
+	sweep_all(calls, 4);
+	carrier = "pwritev2";
+	sweep_all(calls, 2);
+}
+END_TEST
+
+START_TEST(a_short_write_on_the_ring_is_resumed)
+{
+	unsigned long n;
+
+	driver = "thread";
+	n = uses(&choice_dsync, FAULT_RING_RESULT);
+	/* the first is the ring's own test */
+	for (unsigned long at = 2; at <= n; at += stride()) {
+		(void)history(&choice_dsync, FAULT_RING_RESULT, at, 1, 0, 1);
+		(void)history(&choice_dsync, FAULT_RING_RESULT, at, 3, 0, 4096);
+		(void)history(&choice_flush, FAULT_RING_RESULT, at, 2, 0, 4097);
+	}
+}
+END_TEST
+
 START_TEST(a_short_write_anywhere_is_resumed)
 {
 	static const size_t lengths[] = { 1, 512, 4095, 4096, 5000 };
@@ -421,5 +476,8 @@ RUN_SUITE("fault", 300,
 	  a_failed_change_of_names_loses_nothing_acknowledged,
 	  a_failed_reservation_loses_nothing_acknowledged,
 	  a_failed_look_loses_nothing_acknowledged,
+	  a_failed_call_or_result_of_the_ring_loses_nothing_acknowledged,
+	  a_failure_under_the_thread_driver_loses_nothing_acknowledged,
+	  a_short_write_on_the_ring_is_resumed,
 	  a_short_write_anywhere_is_resumed,
 	  an_append_without_room_takes_no_lsn_and_goes_on_later)

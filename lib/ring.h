@@ -1,0 +1,124 @@
+/*
+ * lib/ring.h - an io_uring for one owner thread: writes and flushes in flight.
+ *
+ * One thread makes the ring ready, another (or the same) enables it and is its
+ * owner from then on: nobody else may call anything but jnl_ring_close().
+ *
+ * Invariants
+ *   - The writer's lock is registered as a fixed file before anything else:
+ *     as long as a write can still land, also after the death of the process,
+ *     nobody else gets the lock.  A ring that refuses it is not used.
+ *   - Files are known by a generation, never by descriptor number: a number
+ *     that was closed and given out again cannot be written to by mistake.
+ *   - A buffer belongs to the ring from the operation's start until its end
+ *     was reaped.
+ *   - A short write goes on, EINTR and EAGAIN start again (bounded); no other
+ *     failure is repeated.
+ *
+ * How it fails: an operation ends with its own error.  When the kernel refuses
+ * to be entered, what it has not seen ends with JNL_RING_UNDONE, what it has
+ * seen is waited for; if that cannot be done either the ring is lost: its
+ * buffers must live as long as the process.
+ */
+#ifndef JNL_LIB_RING_H
+#define JNL_LIB_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/sys.h"
+
+/* The kernel never saw the operation: it may be carried out in another way. */
+#define JNL_RING_UNDONE	1
+
+#define JNL_RING_STEPS	8
+
+/* What became of a ring, for people and for tests. */
+struct jnl_ring_report {
+	/* Every set of flags that was tried, best first; the last one was
+	 * taken if its err is 0. */
+	struct {
+		uint32_t flags;
+		int err;
+	} step[JNL_RING_STEPS];
+	uint32_t steps;
+	uint32_t flags;		/* of the ring, as the kernel returned them */
+	uint32_t features;	/* IORING_FEAT_* */
+	int buffers_err;	/* why the buffers are not registered, or 0 */
+	/* The call that made the ring unusable and its error; NULL: none. */
+	const char *refused;
+	int err;
+};
+
+struct jnl_ring_config {
+	uint32_t entries;	/* most operations in flight, 1 to 1024 */
+	bool sqpoll;		/* a kernel thread takes the submissions */
+	int lock_fd;		/* kept open by the ring until it is dead */
+	/* Where buffers of writes lie; registered if the kernel lets us. */
+	void *memory;
+	size_t memory_len;
+};
+
+struct jnl_ring;
+
+/* A file to write to; a generation is never used for a second file. */
+struct jnl_ring_file {
+	int fd;
+	uint64_t generation;	/* not 0 */
+};
+
+/*
+ * Make a ring, disabled.  0, or a negative errno with the reason in *ret_report
+ * (which is filled in either way).
+ */
+int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
+		  const struct jnl_ring_config *cfg,
+		  struct jnl_ring_report *ret_report);
+
+/* Become the owner and try the ring out.  -errno: not usable, close it. */
+int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report);
+
+/*
+ * Start an operation; at most cfg.entries may be started and not reaped.
+ * align: as for jnl_write_full().  tag comes back when it is reaped.  0, or a
+ * negative errno: nothing was started.
+ */
+int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
+		   const void *buf, size_t len, uint64_t offset, int rwf,
+		   size_t align, void *tag);
+int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
+		   bool data_only, void *tag);
+
+/*
+ * Let go of every file but these: a registered file is open, and keeps its
+ * space when it is removed.  Files of operations in flight are kept.
+ */
+void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n);
+
+/*
+ * Submit what was started and wait until an operation can be reaped.  Must
+ * not be called with nothing in flight.  Negative: the ring is lost.
+ */
+int jnl_ring_wait(struct jnl_ring *ring);
+
+/*
+ * The next operation that has ended: its tag, and 0, a negative errno or
+ * JNL_RING_UNDONE.  False if there is none.
+ */
+bool jnl_ring_reap(struct jnl_ring *ring, void **ret_tag, int *ret_err);
+
+/* How many operations were started and not reaped. */
+uint32_t jnl_ring_in_flight(const struct jnl_ring *ring);
+
+/* 0, or the error for which the kernel would not be entered any more. */
+int jnl_ring_broken(const struct jnl_ring *ring);
+
+/*
+ * Close it, from any thread.  With operations in flight the kernel goes on
+ * with them and keeps the lock meanwhile.  mapped: false in a child of
+ * fork(2), where the ring's memory is not.
+ */
+void jnl_ring_close(struct jnl_ring *ring, bool mapped);
+
+#endif

@@ -1,0 +1,16 @@
+# The ring and the thread driver over it.
+if HAVE_CHECK
+ring_tests = tests/unit/test_ring tests/unit/test_thread
+check_PROGRAMS += $(ring_tests)
+TESTS += $(ring_tests)
+tests_unit_test_ring_CFLAGS = $(unit_cflags)
+tests_unit_test_ring_LDADD = $(unit_ldadd)
+tests_unit_test_thread_CFLAGS = $(unit_cflags)
+tests_unit_test_thread_LDADD = $(unit_ldadd)
+endif
+
+check_PROGRAMS += tests/kill_threads
+tests_kill_threads_SOURCES = tests/kill_threads.c
+tests_kill_threads_LDADD = libcore.la
+dist_check_SCRIPTS += tests/kill-threads.sh
+TESTS += tests/kill-threads.sh
