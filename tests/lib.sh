@@ -7,7 +7,9 @@
 # shellcheck shell=sh
 
 top_builddir=${top_builddir:-.}
-srcdir=${srcdir:-.}
+# Absolute: tests go to other directories, and start each other from there.
+srcdir=$(cd "${srcdir:-.}" && pwd) || exit 99
+export srcdir
 builddir=$(cd "$top_builddir" && pwd) || exit 99
 
 # The programs themselves and not libtool's wrappers: a signal must reach the
