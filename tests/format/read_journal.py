@@ -224,8 +224,8 @@ class Journal:
         while step is not None:                                         # 6, 7
             last, self.x = step[0], self.end(step[0])
             step = self.follow(self.place(self.x), last.header_sum)
-        self.scan(b)                                                    # 8
-        self.trim = last.trim if last else 0                            # 9
+        self.trim = last.trim if last else 0
+        self.scan(b)                                                    # 8, 9
         if a > 0 and self.trim < a * self.size:
             self.need_segment(a - 1)
 
@@ -246,16 +246,19 @@ class Journal:
         """The blocks to look at, with the header there or None.
 
         A batch that is whole and in its place is passed over as a whole: its
-        body is payload, whatever it looks like.
+        body is payload, whatever it looks like.  So is one that was whole in
+        the same place of a segment whose file is used again.
         """
         p = begin
         while p < end:
             batch = self.header_at(p)
             yield p, batch
-            p += self.block
-            if batch is not None and self.belongs(batch, p - self.block) and \
-                    self.body(batch) is not None:
-                p += self.length(batch) - self.block
+            if batch is not None and batch.lsn <= p and \
+                    (p - batch.lsn) % self.size == 0 and self.sane(batch) and \
+                    self.body(batch._replace(lsn=p)) is not None:
+                p += self.length(batch)
+            else:
+                p += self.block
 
     def scan(self, b):
         """Whether anything lies behind the end, and how many headers."""
@@ -271,10 +274,12 @@ class Journal:
         data = self.segments[p // self.size].data
         if not any(data[offset:offset + self.block]):
             return
-        self.tail = True
+        # what a file held before it was used again is no remains
+        if self.trim < self.size or (batch and self.belongs(batch, p)):
+            self.tail = True
+            self.remains += batch is not None
         if batch is None:
             return
-        self.remains += 1
         if batch.durable > self.x and "scan" not in self.ignore:
             raise Finding("lost", self.x, "header at %d" % p)
 
