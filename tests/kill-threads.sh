@@ -3,6 +3,9 @@
 # carrier: the next writer goes on at once, and everything acknowledged is
 # there.
 #
+# Then, where a device can be slowed down (root, blkio cgroup): a writer is killed
+# while its writes are under way and land late.
+#
 # JOURNAL_TEST_THREAD_KILLS  how many (default 50; 12 in a sanitizer's build)
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
@@ -15,8 +18,10 @@ kills=${JOURNAL_TEST_THREAD_KILLS:-$kills}
 threads=16
 
 writer=
+group=
 cleanup() {
 	[ -z "$writer" ] || kill -KILL "$writer" 2>/dev/null || :
+	[ -z "$group" ] || rmdir "$group" 2>/dev/null || :
 }
 
 # One life of DRIVER CARRIER; ends it after a moment.
@@ -54,5 +59,55 @@ done
 
 begin "the kills came while records were being acknowledged"
 [ "$(wc -l <acks)" -gt "$threads" ] || bad "only $(wc -l <acks) acknowledged"
+
+# A group of processes whose writes to the scratch directory's disk take their
+# time; empty if there can be none.
+slow_group() {
+	blkio=$(awk '$3 == "cgroup" && $4 ~ /blkio/ { print $2; exit }' \
+		/proc/mounts)
+	device=$(stat -c '%Hd:%Ld' "$scratch")
+	# The limit is the whole disk's, never a partition's.
+	[ ! -e "/sys/dev/block/$device/partition" ] ||
+		device=$(cat "/sys/dev/block/$device/../dev")
+	[ -n "$blkio" ] && mkdir "$blkio/journal-test.$$" 2>/dev/null || return 0
+	group=$blkio/journal-test.$$
+	echo "$device 2" >"$group/blkio.throttle.write_iops_device" 2>/dev/null ||
+		{ rmdir "$group"; group=; }
+}
+
+begin "a dead writer's last writes do not land over the next writer's"
+slow_group
+if [ -z "$group" ]; then
+	skip_case "no disk here can be slowed down (root and the blkio cgroup)"
+else
+	life=0
+	held=0
+	while [ "$life" -lt 6 ] && [ "$case_good" = yes ]; do
+		rm -rf j acks
+		: >acks
+		"$program" append j acks "$life" thread io_uring 4 2>err &
+		writer=$!
+		wait_for 50 test -s acks || bad "nothing is acknowledged"
+		echo "$writer" >"$group/cgroup.procs" || bad "not slowed down"
+		sleep 0.3
+		kill -KILL "$writer" 2>/dev/null || :
+		wait "$writer" 2>/dev/null || :
+		writer=
+		have=0
+		if [ $((life % 2)) -eq 0 ]; then
+			timeout -k 5 60 "$program" land j >out 2>err || have=$?
+			[ "$(cat out)" -lt 20 ] || held=$((held + 1))
+		else
+			timeout -k 5 60 "$program" check j acks >out 2>err ||
+				have=$?
+		fi
+		[ "$have" -eq 0 ] || bad "life $life: ends with $have"
+		timeout -k 5 60 "$program" check j acks >out 2>err ||
+			bad "life $life: something is lost"
+		life=$((life + 1))
+	done
+	[ "$held" -gt 0 ] || [ "$case_good" != yes ] ||
+		skip_case "no write was under way at any of the kills"
+fi
 
 finish

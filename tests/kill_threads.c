@@ -3,12 +3,15 @@
  *
  *     kill_threads append JOURNAL ACKS LIFE DRIVER CARRIER THREADS
  *     kill_threads check JOURNAL ACKS
+ *     kill_threads land JOURNAL
  *
  * append commits "life thread n" from every thread until it is killed, and
- * adds each acknowledged record to the file ACKS.  check appends a record at
- * once, then reads everything back: each thread's records are there in order
- * and without a gap, at least those that were acknowledged.  DRIVER and
- * CARRIER may be "-".
+ * adds each acknowledged record to the file ACKS.  check appends records of
+ * its own at once, then reads everything back: each thread's records are there
+ * in order and without a gap, at least those that were acknowledged.  DRIVER
+ * and CARRIER may be "-".  land waits until the lock of the dead writer is
+ * free, and prints for how many milliseconds: from then on no write of it may
+ * land, so what the device holds must not change for another second.
  *
  * Exit status: 0 all is well, 1 a promise was broken, 2 anything else.
  */
@@ -22,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "journal/format.h"
 #include "journal/journal.h"
 
 #define THREADS_MAX	64
@@ -55,28 +59,35 @@ static int open_journal(const char *path, const char *driver,
 	return ret;
 }
 
-static void *append_main(void *arg)
+/* Commit one record and say so in the file. */
+static void commit(long of_life, int id, long n)
 {
-	int id = (int)(intptr_t)arg;
 	char text[600], ack[64];
 	struct iovec iov = { text, 0 };
+	int ret, len;
 
-	for (long n = 0;; n++) {
-		int len = snprintf(ack, sizeof(ack), "%ld %d %ld\n", life, id,
-				   n);
-		uint64_t lsn;
-		int ret;
+	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%ld %d %ld%*s",
+				       of_life, id, n, (int)(n * 37 % 500), "");
+	ret = journal_commit(j, &iov, 1, NULL);
+	if (ret < 0)
+		die("commit", ret);
+	len = snprintf(ack, sizeof(ack), "%ld %d %ld\n", of_life, id, n);
+	if (write(acks_fd, ack, (size_t)len) != len)
+		die("acks", -EIO);
+}
 
-		iov.iov_len = (size_t)snprintf(text, sizeof(text),
-					       "%ld %d %ld%*s", life, id, n,
-					       (int)(n * 37 % 500), "");
-		ret = journal_commit(j, &iov, 1, &lsn);
-		if (ret < 0)
-			die("commit", ret);
-		if (write(acks_fd, ack, (size_t)len) != len)
-			die("acks", -EIO);
-	}
+static void *append_main(void *arg)
+{
+	for (long n = 0;; n++)
+		commit(life, (int)(intptr_t)arg, n);
 	return NULL;
+}
+
+static void open_acks(const char *path)
+{
+	acks_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (acks_fd < 0)
+		die(path, -errno);
 }
 
 static int append(char **argv)
@@ -85,10 +96,7 @@ static int append(char **argv)
 	pthread_t t;
 	int ret;
 
-	acks_fd = open(argv[1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-		       0600);
-	if (acks_fd < 0)
-		die(argv[1], -errno);
+	open_acks(argv[1]);
 	life = atol(argv[2]);
 	ret = open_journal(argv[0], argv[3], argv[4]);
 	if (ret < 0)
@@ -128,29 +136,27 @@ static long read_acks(const char *path)
 
 static int check(char **argv)
 {
-	struct iovec iov = { "x", 1 };
+	long *mine = &acked[LIVES_MAX - 1][THREADS_MAX - 1];
 	struct journal_record rec;
 	journal_reader *r;
 	char text[601];
 	long total, l, n;
 	int ret, id, bad = 0;
 
+	total = read_acks(argv[1]);
+	open_acks(argv[1]);
 	/* The next writer, while the dead one's writes may be under way. */
 	ret = open_journal(argv[0], "-", "-");
 	if (ret < 0)
 		return ret == -EBADMSG || ret == -ENODATA ? 1 : 2;
-	for (int i = 0; !ret && i < 20; i++)
-		ret = journal_commit(j, &iov, 1, NULL);
-	if (!ret)
-		ret = journal_close(j);
+	for (int i = 0; i < 20; i++)
+		commit(LIVES_MAX - 1, THREADS_MAX - 1, (*mine)++);
+	ret = journal_close(j);
 	if (ret < 0)
-		die("commit", ret);
-	total = read_acks(argv[1]);
+		die("close", ret);
 	ret = journal_reader_open(&r, argv[0], 0, NULL);
 	while (!ret && (ret = journal_reader_next(r, &rec)) == 1) {
 		ret = 0;
-		if (rec.len == 1)
-			continue;
 		if (rec.len > 600)
 			return 1;
 		memcpy(text, rec.data, rec.len);
@@ -180,13 +186,72 @@ static int check(char **argv)
 	return bad;
 }
 
+/* A checksum of the segments, past the cache. */
+static uint64_t content(const char *path)
+{
+	static uint8_t *buf;
+	uint64_t sum = 0;
+	ssize_t got;
+
+	if (!buf && posix_memalign((void **)&buf, 65536, 65536))
+		die("malloc", -ENOMEM);
+	for (unsigned int i = 0;; i++) {
+		char name[4096];
+		int fd;
+
+		(void)snprintf(name, sizeof(name), "%s/%016x.seg", path, i);
+		fd = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return sum;
+		if (fd < 0)
+			die(name, -errno);
+		while ((got = read(fd, buf, 65536)) > 0)
+			sum = jnl_checksum(buf, (size_t)got, sum);
+		if (got < 0)
+			die(name, -errno);
+		close(fd);
+	}
+}
+
+static int land(char **argv)
+{
+	struct flock fl;
+	char name[4096];
+	uint64_t before;
+	long ms = -1;
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "%s/lock", argv[0]);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die(name, -errno);
+	do {
+		if (ms++ >= 0)
+			usleep(1000);
+		fl = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		if (fcntl(fd, F_OFD_GETLK, &fl) < 0)
+			die(name, -errno);
+	} while (fl.l_type != F_UNLCK);
+	printf("%ld\n", ms);
+	before = content(argv[0]);
+	sleep(1);
+	if (content(argv[0]) == before)
+		return 0;
+	fprintf(stderr, "kill_threads: a write has landed after the lock was "
+		"free\n");
+	return 1;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 8 && !strcmp(argv[1], "append"))
 		return append(argv + 2);
 	if (argc == 4 && !strcmp(argv[1], "check"))
 		return check(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "land"))
+		return land(argv + 2);
 	fprintf(stderr, "Usage: kill_threads append JOURNAL ACKS LIFE DRIVER "
-		"CARRIER THREADS\n       kill_threads check JOURNAL ACKS\n");
+		"CARRIER THREADS\n       kill_threads check JOURNAL ACKS\n"
+		"       kill_threads land JOURNAL\n");
 	return 2;
 }
