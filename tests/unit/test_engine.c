@@ -569,6 +569,29 @@ START_TEST(the_last_block_without_a_next_segment_is_kept_for_a_trim)
 }
 END_TEST
 
+START_TEST(a_record_that_fills_a_segment_wants_the_one_behind_it)
+{
+	struct jnl_engine_config cfg = {
+		.segment_size = SEGMENT, .block_size = BLOCK,
+		.record_max = SEGMENT - BLOCK - JNL_BATCH_HEADER - 8,
+		.queue_depth = 1, .seed = SEED, .dsync = true,
+	};
+	static char payload[SEGMENT];
+	struct iovec iov = { payload, cfg.record_max };
+	uint64_t lsn;
+
+	ck_assert_int_eq(jnl_engine_init(&e, &cfg), 0);
+	jnl_engine_start(&e, 2 * BLOCK, 77, 0, 2, UINT64_MAX);
+	ck_assert_int_eq(jnl_engine_append(&e, &iov, 1, iov.iov_len, &lsn),
+			 -EBUSY);
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), 2);
+	jnl_engine_segment_ready(&e, 2);
+	ck_assert_uint_eq(jnl_engine_wants_segment(&e), UINT64_MAX);
+	ck_assert_int_eq(jnl_engine_append(&e, &iov, 1, iov.iov_len, &lsn), 0);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
 RUN_SUITE("engine", 20,
 	  records_gather_until_somebody_wants_them,
 	  the_frontier_moves_in_lsn_order,
@@ -589,4 +612,5 @@ RUN_SUITE("engine", 20,
 	  a_spare_is_wanted_once_a_quarter_is_used,
 	  a_trim_is_carried_by_every_later_header_and_frees_once_durable,
 	  a_watermark_is_written_for_a_trim_that_nothing_carries,
-	  the_last_block_without_a_next_segment_is_kept_for_a_trim)
+	  the_last_block_without_a_next_segment_is_kept_for_a_trim,
+	  a_record_that_fills_a_segment_wants_the_one_behind_it)

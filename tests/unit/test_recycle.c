@@ -154,6 +154,24 @@ START_TEST(a_file_that_is_not_whole_is_not_used_again)
 }
 END_TEST
 
+START_TEST(a_file_of_another_size_is_not_used_again)
+{
+	static char block[4096];
+	int fd;
+
+	if (!known())
+		return;
+	setup();
+	fd = open_segment();
+	ck_assert_int_eq(pwrite(fd, block, sizeof(block), SIZE), sizeof(block));
+	ck_assert(!jnl_segment_recyclable(&dir, 7));
+	ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+	ck_assert(jnl_segment_recyclable(&dir, 7));
+	(void)close(fd);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_file_with_two_names_or_none_is_not_used_again)
 {
 	if (!known())
@@ -176,4 +194,5 @@ RUN_SUITE("recycle", 60,
 	  a_file_that_is_used_again_has_its_new_number_only,
 	  a_file_that_shares_blocks_is_not_used_again,
 	  a_file_that_is_not_whole_is_not_used_again,
+	  a_file_of_another_size_is_not_used_again,
 	  a_file_with_two_names_or_none_is_not_used_again)
