@@ -127,6 +127,9 @@ static int why_not(struct recovery *r, uint64_t number)
 		return damaged(r, -ENODATA, JOURNAL_MISSING, lsn, number,
 			       "the segment file is missing: restore it from "
 			       "a copy");
+	/* This journal's, and of another shape. */
+	if (!ret && !memcmp(h.uuid, g->uuid, JNL_UUID_LEN))
+		ret = -EBADMSG;
 	if (ret < 0)
 		return bad_header(r, number, ret);
 	return damaged(r, -EXDEV, JOURNAL_FOREIGN, lsn, number,
