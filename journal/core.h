@@ -111,7 +111,8 @@ int jnl_verify(const char *path, struct journal_report *report,
 
 /*
  * One piece of the background work: fill a part of segment 0, remove segments
- * that were given back, make the next one, or (if idle) write a watermark.  True if there was something to do.
+ * that were given back, make the next one, or (if idle) write a watermark.
+ * True if there was something to do.
  */
 bool jnl_helper_step(journal *j, bool idle);
 

@@ -3,10 +3,10 @@
  *
  * One thread per journal fills segment 0 of a young journal, makes the next
  * segment before it is needed, removes those that have been given back or uses
- * one of them again, and writes a watermark when the journal has
- * been idle for a moment, so that readers see the last record and the next
- * open has no doubt about it.  It looks at the journal now and then while
- * there are appends, and sleeps otherwise.
+ * one of them again, and writes a watermark when the journal has been idle for
+ * a moment, so that readers see the last record and the next open has no doubt
+ * about it.  It looks at the journal now and then while there are appends, and
+ * sleeps otherwise.
  *
  * A piece of work that fails for want of space is left until an append needs
  * it, which then gets the error.  What cannot be undone (the fsync of the

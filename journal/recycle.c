@@ -10,9 +10,9 @@
  * Without the first fsync the file could come back under its old name with the
  * new header in it, a bad segment that only its place below the trim excuses;
  * without the second, under the new name with the old header; without the
- * third, not at all, with acknowledged batches in it.  Behind the header the old content stays.  It cannot count: no batch
- * of it lies where it says, and none says that more was durable than what has
- * been given back.
+ * third, not at all, with acknowledged batches in it.  Behind the header the
+ * old content stays.  It cannot count: no batch of it lies where it says, and
+ * none says that more was durable than what has been given back.
  *
  * The caller has made sure that a batch which gives the segments back is below
  * the frontier.
