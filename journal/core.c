@@ -50,6 +50,7 @@ void jnl_journal_free(journal *j)
 	jnl_alive_free(j->alive);
 	free(j->bell);
 	free(j->trail);
+	free(j->old_trail);
 	free(j);
 }
 

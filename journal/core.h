@@ -93,6 +93,7 @@ struct journal {
 	struct jnl_committer *committer;	/* NULL: the caller driver */
 	const char *carrier;
 	char *trail;			/* how all this was chosen */
+	char *old_trail;		/* somebody may still read it */
 	struct jnl_bell *bell;		/* one for each place in the queue */
 	_Atomic uint64_t durable;	/* the engine's frontier, without lock */
 	uint64_t told;			/* engine.passed at the last telling */

@@ -152,10 +152,26 @@ static void say(journal *j, const char *line)
 
 	if (asprintf(&all, "%s%s\n", j->trail ? j->trail : "", line) < 0)
 		return;
-	/* Strings live until the journal is closed: the old one is known to
-	 * nobody only before it is open. */
 	free(j->trail);
 	j->trail = all;
+}
+
+/* The ring has broken: on by pwritev2. */
+static void give_up_ring(journal *j)
+{
+	struct jnl_committer *c = j->committer;
+	char line[128];
+
+	(void)snprintf(line, sizeof(line), "carrier pwritev2: io_uring gave "
+		       "up: io_uring_enter: %s",
+		       jnl_system_words(jnl_ring_broken(c->ring)));
+	jnl_ring_close(c->ring, true);
+	c->ring = NULL;
+	j->carrier = "pwritev2";
+	/* Strings live until the journal is closed. */
+	j->old_trail = j->trail;
+	j->trail = j->old_trail ? strdup(j->old_trail) : NULL;
+	say(j, line);
 }
 
 /* Wait for what is in flight.  False: the ring is lost. */
@@ -174,9 +190,7 @@ static bool wait_landing(journal *j)
 		c->lost = true;
 		jnl_engine_fail(&j->engine, ret);
 	} else if (jnl_ring_broken(c->ring) && !in_flight(c)) {
-		jnl_ring_close(c->ring, true);
-		c->ring = NULL;
-		j->carrier = "pwritev2";
+		give_up_ring(j);
 	}
 	jnl_carried(j);
 	return ret >= 0;

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -251,19 +252,25 @@ END_TEST
 START_TEST(a_ring_that_breaks_gives_way_to_pwritev2)
 {
 	struct appender a[THREADS];
+	const char *before;
 	journal *j;
 
 	for (int after = 0; after < 2; after++) {
 		setup();
 		ck_assert_int_eq(open_with(&j, &choice_dsync, NULL), 0);
+		before = trail_of(j);
 		fault_set(&f, FAULT_RING_ENTER, 50, 1, -EIO);
 		f.after = after;
 		append_from_many(j, a);
 		for (int i = 0; i < THREADS; i++)
 			ck_assert_int_eq(a[i].error, 0);
 		ck_assert_uint_eq(f.hit, 1);
+		/* what was said before still stands where it stood */
+		ck_assert_ptr_nonnull(strstr(before, "carrier io_uring"));
+		before = trail_of(j);
 		if (!after)
 			ck_assert_str_eq(carrier_of(j), "pwritev2");
+		ck_assert(after || strstr(before, "pwritev2: io_uring gave up"));
 		ck_assert_int_eq(journal_close(j), 0);
 		check_records(a);
 		teardown();
@@ -355,6 +362,62 @@ START_TEST(a_cancelled_thread_leaves_the_journal_usable)
 		ck_assert_int_eq(journal_close(j), 0);
 		teardown();
 	}
+}
+END_TEST
+
+/*
+ * A writer that dies, and leaves somebody behind who has its lock for so long:
+ * as a ring has it whose last write has not landed.
+ */
+static void die_with_the_lock_held(int ms)
+{
+	int status, tell[2];
+	journal *j;
+	pid_t pid;
+	char c;
+
+	ck_assert_int_eq(pipe(tell), 0);
+	pid = fork();
+	if (!pid) {
+		if (open_with(&j, &choice_dsync, NULL) ||
+		    journal_commit(j, NULL, 0, NULL))
+			_exit(1);
+		if (!fork()) {
+			close(tell[1]);
+			usleep((useconds_t)ms * 1000);
+			_exit(0);
+		}
+		kill(getpid(), SIGKILL);
+	}
+	close(tell[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(read(tell[0], &c, 1), 0);
+	close(tell[0]);
+}
+
+START_TEST(the_lock_of_a_dead_writer_is_waited_for)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	pid_t pid = 0;
+	journal *j;
+
+	setup();
+	die_with_the_lock_held(400);
+	ck_assert_int_eq(journal_lock_holder(path, &pid), 0);
+	ck_assert_int_ne(pid, 0);
+	/* a reader does not take it for a writer at work */
+	o.flags = JOURNAL_READ_ONLY;
+	ck_assert_int_eq(journal_open(&j, path, &o), 0);
+	ck_assert_int_eq(journal_info(j, &info), 0);
+	ck_assert_uint_eq(info.writer, 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	die_with_the_lock_held(400);
+	ck_assert_int_eq(open_with(&j, &choice_dsync, NULL), 0);
+	ck_assert_int_eq(journal_commit(j, NULL, 0, NULL), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
 }
 END_TEST
 
@@ -530,6 +593,7 @@ int main(void)
 		a_lost_ring_ends_the_journal_and_nothing_acknowledged_goes,
 		a_child_of_fork_is_told_and_can_let_go,
 		a_cancelled_thread_leaves_the_journal_usable,
+		the_lock_of_a_dead_writer_is_waited_for,
 		a_seccomp_filter_that_refuses_the_ring_is_survived_and_told,
 		a_user_who_may_lock_no_memory_goes_on_without_registered_buffers,
 		the_sysctl_that_refuses_the_ring_is_survived_and_told,
