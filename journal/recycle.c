@@ -29,19 +29,20 @@
 /* A file in more pieces than this is better made anew. */
 #define LOOKS		64
 
-struct extents {
+union extents {
 	struct fiemap map;
-	struct fiemap_extent extent[EXTENTS];
+	uint8_t room[sizeof(struct fiemap) +
+		     EXTENTS * sizeof(struct fiemap_extent)];
 };
 
 /* Whether the extents go on from *at as they should; *at moves behind them. */
-static bool extents_good(const struct extents *e, uint64_t *at, bool *ret_last)
+static bool extents_good(const union extents *e, uint64_t *at, bool *ret_last)
 {
 	/* Anything else is shared, unwritten, encoded, inline or unknown. */
 	uint32_t allowed = FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_MERGED;
 
 	for (uint32_t i = 0; i < e->map.fm_mapped_extents; i++) {
-		const struct fiemap_extent *x = &e->extent[i];
+		const struct fiemap_extent *x = &e->map.fm_extents[i];
 
 		if (x->fe_flags & ~allowed || x->fe_logical > *at ||
 		    x->fe_length > UINT64_MAX - x->fe_logical ||
@@ -56,7 +57,7 @@ static bool extents_good(const struct extents *e, uint64_t *at, bool *ret_last)
 /* Whether every byte below size lies in a written extent of this file alone. */
 static bool wholly_written(const struct jnl_dir *dir, int fd, uint64_t size)
 {
-	struct extents e;
+	union extents e;
 	bool last = false;
 	uint64_t at = 0;
 

@@ -86,7 +86,7 @@ static int resolve(struct sim *s, int dirfd, const char *path,
 				name[n] = 0;
 				at = SIM_FILE;
 			} else if (n == strlen(SIM_DIR) - 1 &&
-				   !strncmp(path, SIM_DIR + 1, n)) {
+				   !strncmp(path, &SIM_DIR[1], n)) {
 				at = SIM_DIRECTORY;
 			} else {
 				return SIM_CLOSED;
@@ -247,7 +247,7 @@ static int do_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
 	if (!f || f->kind == SIM_FILE)
 		return -ENOTDIR;
 	if (f->kind == SIM_ROOT)
-		return fn(arg, SIM_DIR + 1);
+		return fn(arg, &SIM_DIR[1]);
 	/* The function may change the directory. */
 	for (int i = 0; i < n; i++)
 		strcpy(name[i], s->disk->name[i].name);
