@@ -400,8 +400,8 @@ int jnl_driver_start(journal *j, const struct journal_options *o)
 	    (o->carrier && !strcmp(o->carrier, "io_uring")))
 		return start_committer(j, o);
 	say(j, o->driver ? "driver caller: as asked for" :
-	    "driver caller: no slower than a thread of its own in any measured "
-	    "load, and faster for few threads");
+	    "driver caller: no hop for one thread, and as good as a thread of "
+	    "its own for many");
 	say(j, "carrier pwritev2: a thread that waits for its own write loses "
 	    "nothing by it");
 	return 0;
