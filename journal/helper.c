@@ -391,6 +391,9 @@ void jnl_helper_stop(journal *j)
 	pthread_cond_signal(&j->wake);
 	pthread_mutex_unlock(&j->lock);
 	(void)pthread_join(h->thread, NULL);
+	/* The committer of the thread driver is still there, and looks. */
+	pthread_mutex_lock(&j->lock);
 	h->running = false;
+	pthread_mutex_unlock(&j->lock);
 	atomic_store(&j->dir.cancel, false);
 }
