@@ -1,17 +1,29 @@
 /*
- * tests/kill_threads.c - many appending threads, to be killed in the middle.
+ * tests/kill_threads.c - many appending threads and one that gives back, to be
+ * killed in the middle.
  *
- *     kill_threads append JOURNAL ACKS LIFE DRIVER CARRIER THREADS
- *     kill_threads check JOURNAL ACKS
+ *     kill_threads append JOURNAL ACKS TRIMS LIFE DRIVER CARRIER THREADS
+ *     kill_threads check JOURNAL ACKS TRIMS
  *     kill_threads land JOURNAL
  *
  * append commits "life thread n" from every thread until it is killed, and
- * adds each acknowledged record to the file ACKS.  check appends records of
- * its own at once, then reads everything back: each thread's records are there
- * in order and without a gap, at least those that were acknowledged.  DRIVER
- * and CARRIER may be "-".  land waits until the lock of the dead writer is
- * free, and prints for how many milliseconds: from then on no write of it may
- * land, so what the device holds must not change for another second.
+ * adds each acknowledged record to the file ACKS, with its LSN.  One more
+ * thread trims now and then to an LSN that was acknowledged a while ago; it
+ * adds to the file TRIMS "asked LSN" before it asks, and "durable LSN" when
+ * the journal has said that this is where it begins.  With "-" for TRIMS nothing
+ * is given back.
+ *
+ * check appends records of its own at once, then reads everything back: each thread's
+ * records are there in order and without a gap, among them all that were
+ * acknowledged at or above the highest LSN that was asked for, and none below
+ * what was durably given back.  It prints how many were acknowledged, how many
+ * of them had to be there, and where the journal begins.  DRIVER and CARRIER
+ * may be "-".
+ *
+ * land waits until the lock of the dead writer is free, and prints for how many
+ * milliseconds: from then on no write of it may land, so what the device holds
+ * must not change for another second.  It looks at segments from 0 on: nothing
+ * may have been given back.
  *
  * Exit status: 0 all is well, 1 a promise was broken, 2 anything else.
  */
@@ -19,10 +31,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "journal/format.h"
@@ -32,8 +47,9 @@
 #define LIVES_MAX	1000
 
 static journal *j;
-static int acks_fd;
+static int acks_fd, trims_fd;
 static long life;
+static atomic_uint_fast64_t newest;	/* the last LSN acknowledged */
 
 static void die(const char *what, int err)
 {
@@ -59,21 +75,75 @@ static int open_journal(const char *path, const char *driver,
 	return ret;
 }
 
+static int open_list(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		die(path, -errno);
+	return fd;
+}
+
+static void add_line(int fd, const char *line, int len)
+{
+	if (write(fd, line, (size_t)len) != len)
+		die("a list", -EIO);
+}
+
+static void say_trim(const char *what, uint64_t lsn)
+{
+	char line[64];
+
+	add_line(trims_fd, line, snprintf(line, sizeof(line),
+					  "%s %" PRIu64 "\n", what, lsn));
+}
+
+/* Gives back what was acknowledged before the last pause. */
+static void *trim_main(void *arg)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct timespec pause = { 0, (1 + life % 5 * 7) * 1000000 };
+	uint64_t lsn, durable = 0;
+	int ret;
+
+	(void)arg;
+	for (;;) {
+		lsn = atomic_load(&newest);
+		(void)nanosleep(&pause, NULL);
+		if (!lsn)
+			continue;
+		say_trim("asked", lsn);
+		ret = journal_trim(j, lsn);
+		if (ret < 0)
+			die("trim", ret);
+		ret = journal_info(j, &info);
+		if (ret < 0)
+			die("info", ret);
+		if (info.first_lsn > durable) {
+			durable = info.first_lsn;
+			say_trim("durable", durable);
+		}
+	}
+	return NULL;
+}
+
 /* Commit one record and say so in the file. */
 static void commit(long of_life, int id, long n)
 {
-	char text[600], ack[64];
+	char text[600], ack[96];
 	struct iovec iov = { text, 0 };
-	int ret, len;
+	uint64_t lsn;
+	int ret;
 
 	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%ld %d %ld%*s",
 				       of_life, id, n, (int)(n * 37 % 500), "");
-	ret = journal_commit(j, &iov, 1, NULL);
+	ret = journal_commit(j, &iov, 1, &lsn);
 	if (ret < 0)
 		die("commit", ret);
-	len = snprintf(ack, sizeof(ack), "%ld %d %ld\n", of_life, id, n);
-	if (write(acks_fd, ack, (size_t)len) != len)
-		die("acks", -EIO);
+	add_line(acks_fd, ack, snprintf(ack, sizeof(ack),
+					"%ld %d %ld %" PRIu64 "\n", of_life,
+					id, n, lsn));
+	atomic_store(&newest, lsn);
 }
 
 static void *append_main(void *arg)
@@ -83,107 +153,187 @@ static void *append_main(void *arg)
 	return NULL;
 }
 
-static void open_acks(const char *path)
+static void start(void *(*run)(void *), long id)
 {
-	acks_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-	if (acks_fd < 0)
-		die(path, -errno);
+	pthread_t t;
+	int ret = pthread_create(&t, NULL, run, (void *)(intptr_t)id);
+
+	if (ret)
+		die("pthread_create", -ret);
 }
 
 static int append(char **argv)
 {
-	long threads = atol(argv[5]);
-	pthread_t t;
-	int ret;
+	long threads = atol(argv[6]);
 
-	open_acks(argv[1]);
-	life = atol(argv[2]);
-	ret = open_journal(argv[0], argv[3], argv[4]);
-	if (ret < 0)
+	acks_fd = open_list(argv[1]);
+	life = atol(argv[3]);
+	if (open_journal(argv[0], argv[4], argv[5]) < 0)
 		return 2;
-	for (long i = 0; i < threads && i < THREADS_MAX; i++) {
-		ret = pthread_create(&t, NULL, append_main,
-				     (void *)(intptr_t)i);
-		if (ret)
-			die("pthread_create", -ret);
+	if (strcmp(argv[2], "-")) {
+		trims_fd = open_list(argv[2]);
+		start(trim_main, 0);
 	}
+	for (long i = 0; i < threads && i < THREADS_MAX; i++)
+		start(append_main, i);
 	pause();
 	return 2;
 }
 
-static long acked[LIVES_MAX][THREADS_MAX], next[LIVES_MAX][THREADS_MAX];
+/* What of a thread's records has to be there, and what is; [from, to). */
+static struct {
+	long want_from, want_to;
+	long from, to;
+} runs[LIVES_MAX][THREADS_MAX];
 
-static long read_acks(const char *path)
+static uint64_t asked, durable;
+
+/* check's own records: those of the last thread in the last life. */
+#define OWN_LIFE	(LIVES_MAX - 1)
+#define OWN_THREAD	(THREADS_MAX - 1)
+static long own_next;
+
+static void read_trims(const char *path)
 {
 	FILE *f = fopen(path, "r");
-	long l, n, total = 0;
-	char end;
-	int id;
+	char what[16], end;
+	uint64_t lsn;
 
-	/* The last line may have been cut. */
-	while (f && fscanf(f, "%ld %d %ld%c", &l, &id, &n, &end) == 4) {
-		if (end != '\n')
-			break;
-		if (l < 0 || l >= LIVES_MAX || id < 0 || id >= THREADS_MAX)
-			die(path, -EINVAL);
-		acked[l][id] = n + 1;
-		total++;
+	/* The last line may have been cut, here and below. */
+	while (f && fscanf(f, "%15s %" SCNu64 "%c", what, &lsn, &end) == 3) {
+		uint64_t *most = strcmp(what, "asked") ? &durable : &asked;
+
+		if (lsn > *most)
+			*most = lsn;
 	}
 	if (f)
 		fclose(f);
-	return total;
+}
+
+static void read_acks(const char *path, long *ret_all, long *ret_wanted)
+{
+	FILE *f = fopen(path, "r");
+	uint64_t lsn;
+	char end;
+	long l, n;
+	int id;
+
+	*ret_all = *ret_wanted = 0;
+	while (f && fscanf(f, "%ld %d %ld %" SCNu64 "%c", &l, &id, &n, &lsn,
+			   &end) == 5) {
+		if (l < 0 || l >= LIVES_MAX || id < 0 || id >= THREADS_MAX)
+			die(path, -EINVAL);
+		++*ret_all;
+		if (l == OWN_LIFE)
+			own_next = n + 1;
+		if (lsn < asked)
+			continue;
+		++*ret_wanted;
+		if (!runs[l][id].want_to)
+			runs[l][id].want_from = n;
+		runs[l][id].want_to = n + 1;
+	}
+	if (f)
+		fclose(f);
+}
+
+/* 0 if the record is its thread's next, 1 if not. */
+static int check_record(const struct journal_record *rec)
+{
+	char text[601];
+	long l, n;
+	int id;
+
+	if (rec->lsn < durable) {
+		fprintf(stderr, "kill_threads: a record at %" PRIu64 ", and "
+			"below %" PRIu64 " all was given back\n", rec->lsn,
+			durable);
+		return 1;
+	}
+	if (rec->len > 600)
+		return 1;
+	memcpy(text, rec->data, rec->len);
+	text[rec->len] = 0;
+	if (sscanf(text, "%ld %d %ld", &l, &id, &n) == 3 &&
+	    l >= 0 && l < LIVES_MAX && id >= 0 && id < THREADS_MAX) {
+		if (!runs[l][id].to)
+			runs[l][id].from = n;
+		else if (n != runs[l][id].to)
+			goto wrong;
+		runs[l][id].to = n + 1;
+		return 0;
+	}
+wrong:
+	fprintf(stderr, "kill_threads: not what was appended: %.60s\n", text);
+	return 1;
+}
+
+static int check_runs(void)
+{
+	int bad = 0;
+
+	for (long l = 0; l < LIVES_MAX; l++) {
+		for (int id = 0; id < THREADS_MAX; id++) {
+			if (!runs[l][id].want_to ||
+			    (runs[l][id].from <= runs[l][id].want_from &&
+			     runs[l][id].to >= runs[l][id].want_to))
+				continue;
+			fprintf(stderr, "kill_threads: life %ld, thread %d: "
+				"%ld to %ld wanted, %ld to %ld there\n", l, id,
+				runs[l][id].want_from, runs[l][id].want_to,
+				runs[l][id].from, runs[l][id].to);
+			bad = 1;
+		}
+	}
+	return bad;
+}
+
+/* The next writer, while the dead one's writes may be under way. */
+static int append_at_once(const char *path)
+{
+	int ret;
+
+	ret = open_journal(path, "-", "-");
+	if (ret < 0)
+		return ret == -EBADMSG || ret == -ENODATA ? 1 : 2;
+	for (int i = 0; i < 20; i++)
+		commit(OWN_LIFE, OWN_THREAD, own_next++);
+	ret = journal_close(j);
+	if (ret < 0)
+		die("close", ret);
+	return 0;
 }
 
 static int check(char **argv)
 {
-	long *mine = &acked[LIVES_MAX - 1][THREADS_MAX - 1];
 	struct journal_record rec;
+	uint64_t first = 0;
 	journal_reader *r;
-	char text[601];
-	long total, l, n;
-	int ret, id, bad = 0;
+	long all, wanted;
+	int ret;
 
-	total = read_acks(argv[1]);
-	open_acks(argv[1]);
-	/* The next writer, while the dead one's writes may be under way. */
-	ret = open_journal(argv[0], "-", "-");
-	if (ret < 0)
-		return ret == -EBADMSG || ret == -ENODATA ? 1 : 2;
-	for (int i = 0; i < 20; i++)
-		commit(LIVES_MAX - 1, THREADS_MAX - 1, (*mine)++);
-	ret = journal_close(j);
-	if (ret < 0)
-		die("close", ret);
+	read_trims(argv[2]);
+	read_acks(argv[1], &all, &wanted);
+	acks_fd = open_list(argv[1]);
+	ret = append_at_once(argv[0]);
+	if (ret)
+		return ret;
+	if (!runs[OWN_LIFE][OWN_THREAD].want_to)
+		runs[OWN_LIFE][OWN_THREAD].want_from = own_next - 20;
+	runs[OWN_LIFE][OWN_THREAD].want_to = own_next;
 	ret = journal_reader_open(&r, argv[0], 0, NULL);
 	while (!ret && (ret = journal_reader_next(r, &rec)) == 1) {
-		ret = 0;
-		if (rec.len > 600)
+		if (!first)
+			first = rec.lsn;
+		ret = check_record(&rec);
+		if (ret)
 			return 1;
-		memcpy(text, rec.data, rec.len);
-		text[rec.len] = 0;
-		if (sscanf(text, "%ld %d %ld", &l, &id, &n) != 3 ||
-		    l < 0 || l >= LIVES_MAX || id < 0 || id >= THREADS_MAX ||
-		    n != next[l][id]++) {
-			fprintf(stderr, "kill_threads: not what was appended: "
-				"%.60s\n", text);
-			return 1;
-		}
 	}
 	if (ret < 0)
 		die("read", ret);
-	for (l = 0; l < LIVES_MAX; l++) {
-		for (id = 0; id < THREADS_MAX; id++) {
-			if (next[l][id] >= acked[l][id])
-				continue;
-			fprintf(stderr, "kill_threads: life %ld, thread %d: "
-				"%ld acknowledged, %ld there\n", l, id,
-				acked[l][id], next[l][id]);
-			bad = 1;
-		}
-	}
 	journal_reader_close(r);
-	printf("%ld\n", total);
-	return bad;
+	printf("%ld %ld %" PRIu64 "\n", all, wanted, first);
+	return check_runs();
 }
 
 /* A checksum of the segments, past the cache. */
@@ -244,14 +394,15 @@ static int land(char **argv)
 
 int main(int argc, char **argv)
 {
-	if (argc == 8 && !strcmp(argv[1], "append"))
+	if (argc == 9 && !strcmp(argv[1], "append"))
 		return append(argv + 2);
-	if (argc == 4 && !strcmp(argv[1], "check"))
+	if (argc == 5 && !strcmp(argv[1], "check"))
 		return check(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "land"))
 		return land(argv + 2);
-	fprintf(stderr, "Usage: kill_threads append JOURNAL ACKS LIFE DRIVER "
-		"CARRIER THREADS\n       kill_threads check JOURNAL ACKS\n"
+	fprintf(stderr, "Usage: kill_threads append JOURNAL ACKS TRIMS LIFE "
+		"DRIVER CARRIER THREADS\n"
+		"       kill_threads check JOURNAL ACKS TRIMS\n"
 		"       kill_threads land JOURNAL\n");
 	return 2;
 }
