@@ -4,10 +4,11 @@
 # everything acknowledged above the last trim is there, and nothing below what
 # was durably given back.
 #
-# Then, where a device can be slowed down (root, blkio cgroup): a writer is killed
-# while its writes are under way and land late.
+# Then, where a device can be slowed down (root, blkio cgroup): a writer is
+# killed while its writes are under way and land late.
 #
-# JOURNAL_TEST_KILLS  how many (default 40; 12 in a sanitizer's build)
+# JOURNAL_TEST_KILLS     how many (default 40; 12 in a sanitizer's build)
+# JOURNAL_TEST_LANDINGS  how many of the others (default 6)
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
@@ -95,9 +96,10 @@ slow_group
 if [ -z "$group" ]; then
 	skip_case "no disk here can be slowed down (root and the blkio cgroup)"
 else
+	landings=${JOURNAL_TEST_LANDINGS:-6}
 	life=0
 	held=0
-	while [ "$life" -lt 6 ] && [ "$case_good" = yes ]; do
+	while [ "$life" -lt "$landings" ] && [ "$case_good" = yes ]; do
 		rm -rf j acks
 		: >acks
 		"$program" append j acks - "$life" thread io_uring 4 2>err &
