@@ -126,7 +126,7 @@ static int sync_to(journal *j, uint64_t lsn)
 	return ret;
 }
 
-/* The length of a record, or -1. */
+/* The length of a record; -EINVAL or -EMSGSIZE if it has none. */
 static int record_len(const struct iovec *iov, int iovcnt, uint64_t *ret_len)
 {
 	uint64_t len = 0;
@@ -142,8 +142,9 @@ static int record_len(const struct iovec *iov, int iovcnt, uint64_t *ret_len)
 	return 0;
 }
 
-int journal_append(journal *j, const struct iovec *iov, int iovcnt,
-		   uint64_t *ret_lsn)
+/* Append one record and, with sync, wait until it is durable. */
+static int append_one(journal *j, const struct iovec *iov, int iovcnt,
+		      bool sync, uint64_t *ret_lsn)
 {
 	uint64_t len, lsn;
 	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
@@ -157,11 +158,20 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
 	rq.len = len;
 	state = jnl_enter(j);
 	ret = append(j, &rq);
-	jnl_pass_on(j);
+	if (!ret && sync)
+		ret = sync_to(j, lsn);
+	else
+		jnl_pass_on(j);
 	jnl_cancel_restore(state);
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
 	return ret;
+}
+
+int journal_append(journal *j, const struct iovec *iov, int iovcnt,
+		   uint64_t *ret_lsn)
+{
+	return append_one(j, iov, iovcnt, false, ret_lsn);
 }
 
 int journal_append_group(journal *j, const struct iovec *records, int count,
@@ -201,26 +211,7 @@ int journal_sync(journal *j, uint64_t lsn)
 int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn)
 {
-	uint64_t len, lsn;
-	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
-	int ret, state;
-
-	ret = usable(j);
-	if (!ret)
-		ret = record_len(iov, iovcnt, &len);
-	if (ret < 0)
-		return ret;
-	rq.len = len;
-	state = jnl_enter(j);
-	ret = append(j, &rq);
-	if (!ret)
-		ret = sync_to(j, lsn);
-	else
-		jnl_pass_on(j);
-	jnl_cancel_restore(state);
-	if (!ret && ret_lsn)
-		*ret_lsn = lsn;
-	return ret;
+	return append_one(j, iov, iovcnt, true, ret_lsn);
 }
 
 int journal_trim(journal *j, uint64_t lsn)
