@@ -66,6 +66,8 @@ static bool fill_is_due(const journal *j)
 /*
  * Fill the next part of segment 0.  Its own descriptor: the error of a flush
  * is reported once per open file, and this one must not take the committer's.
+ * It was opened with the journal and is never opened again: after a replacement
+ * of the segment it still means the old file, where zeros harm nobody.
  */
 static void fill(journal *j)
 {
@@ -73,18 +75,13 @@ static void fill(journal *j)
 	struct jnl_engine *e = &j->engine;
 	uint64_t from = e->ready_end, to = from + FILL_CHUNK;
 	bool final = false;
-	int ret = 0;
+	int ret;
 
 	if (to > e->cfg.segment_size)
 		to = e->cfg.segment_size;
 	pthread_mutex_unlock(&j->lock);
-	if (h->fill_fd < 0)
-		h->fill_fd = jnl_segment_open(&j->dir, 0, false);
-	if (h->fill_fd < 0)
-		ret = h->fill_fd;
-	else
-		ret = jnl_segment_zeros(&j->dir, h->fill_fd, from, to,
-					&j->dir.cancel);
+	assert(h->fill_fd >= 0);
+	ret = jnl_segment_zeros(&j->dir, h->fill_fd, from, to, &j->dir.cancel);
 	if (ret < 0) {
 		final = !is_want_of_room(ret);
 	} else {

@@ -471,9 +471,14 @@ static int ready_segment(struct opening *op, uint64_t lsn,
 		to = lsn + JNL_FIRST_FILL < size ? lsn + JNL_FIRST_FILL : size;
 		ret = jnl_segment_zeros(dir, j->files[0].fd, lsn, to, NULL);
 	}
-	if (!ret && to < size)
-		*ret_ready_end = to;
-	return ret;
+	if (ret < 0 || to == size)
+		return ret;
+	*ret_ready_end = to;
+	fd = jnl_segment_open(dir, 0, false);
+	if (fd < 0)
+		return fd;
+	j->helper.fill_fd = fd;
+	return 0;
 }
 
 static int begin_life(struct opening *op)

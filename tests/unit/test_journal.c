@@ -611,6 +611,30 @@ START_TEST(every_error_has_words)
 }
 END_TEST
 
+START_TEST(the_filler_never_opens_the_segment_by_its_name)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_dsync, .no_helper = true };
+	unsigned long opened, written;
+	struct fault f;
+	journal *j;
+
+	setup();
+	fault_init(&f, jnl_sys_linux());
+	env.sys = &f.sys;
+	o.flags = JOURNAL_CREATE;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	/* by then the name may be a new file's, with batches in it */
+	opened = f.calls[FAULT_OPENAT];
+	written = f.calls[FAULT_PWRITE];
+	ck_assert(jnl_helper_step(j, false));
+	ck_assert_uint_gt(f.calls[FAULT_PWRITE], written);
+	ck_assert_uint_eq(f.calls[FAULT_OPENAT], opened);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_large_record_in_a_young_journal_waits_for_its_place)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -813,6 +837,7 @@ RUN_SUITE("journal", 60,
 	  an_append_makes_no_call_and_a_commit_one,
 	  many_threads_commit_and_each_one_s_order_is_kept,
 	  verify_counts_what_is_there,
+	  the_filler_never_opens_the_segment_by_its_name,
 	  a_large_record_in_a_young_journal_waits_for_its_place,
 	  a_child_that_lets_go_keeps_its_own_memory,
 	  a_living_child_does_not_keep_the_lock_of_a_closed_journal,
