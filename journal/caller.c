@@ -146,7 +146,7 @@ static int record_len(const struct iovec *iov, int iovcnt, uint64_t *ret_len)
 static int append_one(journal *j, const struct iovec *iov, int iovcnt,
 		      bool sync, uint64_t *ret_lsn)
 {
-	uint64_t len, lsn;
+	uint64_t len = 0, lsn;
 	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
 	int ret, state;
 

@@ -1,5 +1,5 @@
 /*
- * lib/ring.c - an io_uring for one owner thread.
+ * lib/ring.c - operations of an io_uring, and entering the kernel.
  *
  * See lib/ring.h for the invariants.  liburing maps the ring and prepares the
  * entries; the calls themselves go through the system-call table, and so
@@ -9,225 +9,15 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <liburing.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 
-/* Neither valgrind nor TSan sees what a ring does to memory. */
-#ifdef HAVE_VALGRIND_MEMCHECK_H
-#include <valgrind/memcheck.h>
-#else
-#define VALGRIND_MAKE_MEM_DEFINED(p, n) ((void)(p), (void)(n), 0)
-#endif
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#else
-#define __tsan_acquire(p) ((void)(p))
-#define __tsan_release(p) ((void)(p))
-#endif
+#include "lib/ring-impl.h"
 
-#include "lib/ring.h"
-
-/* Flags that the headers of older kernels lack; the values are ABI. */
-#define SETUP_SQPOLL		(1u << 1)
-#define SETUP_R_DISABLED	(1u << 6)
-#define SETUP_SUBMIT_ALL	(1u << 7)
-#define SETUP_COOP_TASKRUN	(1u << 8)
-#define SETUP_SINGLE_ISSUER	(1u << 12)
-#define SETUP_DEFER_TASKRUN	(1u << 13)
-
-#define SQPOLL_IDLE_MS	50
-#define LOCK_SLOT	0
-#define ENTRIES_MAX	1024
 /* EAGAIN means that nothing was done; after a second it is an answer. */
 #define AGAIN_TRIES	1000
 #define AGAIN_PAUSE_NS	1000000L
 #define SHORT_MAX	16
-#define SELF_TEST	UINT64_MAX
-
-enum op_state {
-	OP_FREE,
-	OP_STARTED,	/* an entry is in the queue, or the kernel has it */
-	OP_AGAIN,	/* to be queued again */
-	OP_ENDED,	/* to be reaped */
-};
-
-struct op {
-	enum op_state state;
-	uint8_t opcode;
-	uint32_t slot;
-	const uint8_t *buf;
-	size_t len, done, align;
-	uint64_t offset;
-	int rwf;
-	unsigned int fsync_flags;
-	unsigned int tries, shorts;
-	int err;
-	void *tag;
-};
-
-struct jnl_ring {
-	struct jnl_sys *sys;
-	struct io_uring uring;
-	uint32_t entries;
-	bool fixed_buffers;
-	const uint8_t *memory;
-	size_t memory_len;
-	int broken;
-	uint32_t used;		/* operations that are not free */
-	struct op *op;		/* entries of them */
-	/* Fixed files: slot 0 is the lock; 0: nobody's. */
-	uint64_t *generation;	/* 1 + entries of them */
-};
-
-/* ------------------------------------------------------------------------
- * Making one
- */
-
-/* The sets of flags, best first; a kernel that lacks one says EINVAL. */
-static const uint32_t ladder[] = {
-	/* Not with DEFER_TASKRUN or COOP_TASKRUN: the kernel's thread enters
-	 * for us. */
-	SETUP_SQPOLL | SETUP_SINGLE_ISSUER | SETUP_SUBMIT_ALL |
-		SETUP_R_DISABLED,
-	SETUP_SQPOLL | SETUP_R_DISABLED,
-	SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | SETUP_COOP_TASKRUN |
-		SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_SINGLE_ISSUER | SETUP_COOP_TASKRUN | SETUP_SUBMIT_ALL |
-		SETUP_R_DISABLED,
-	SETUP_COOP_TASKRUN | SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_R_DISABLED,
-};
-
-static_assert(sizeof(ladder) / sizeof(ladder[0]) <= JNL_RING_STEPS,
-	      "the report has room for every step");
-
-static int refuse(struct jnl_ring_report *report, const char *call, int err)
-{
-	report->refused = call;
-	report->err = err;
-	return err;
-}
-
-static int climb(struct jnl_ring *ring, bool sqpoll,
-		 struct jnl_ring_report *report, struct io_uring_params *ret_p)
-{
-	int fd = -EINVAL;
-
-	for (size_t i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++) {
-		bool poll = ladder[i] & SETUP_SQPOLL;
-
-		if (poll && !sqpoll)
-			continue;
-		memset(ret_p, 0, sizeof(*ret_p));
-		ret_p->flags = ladder[i];
-		ret_p->sq_thread_idle = poll ? SQPOLL_IDLE_MS : 0;
-		fd = ring->sys->ring_setup(ring->sys, ring->entries, ret_p);
-		report->step[report->steps].flags = ladder[i];
-		report->step[report->steps++].err = fd < 0 ? fd : 0;
-		/* Polling is an option: whatever is against it, go on. */
-		if (fd >= 0 || (fd != -EINVAL && !poll))
-			break;
-	}
-	return fd;
-}
-
-static int map(struct jnl_ring *ring, int fd, struct io_uring_params *p)
-{
-	int ret = io_uring_queue_mmap(fd, p, &ring->uring);
-
-	if (ret < 0) {
-		(void)ring->sys->close(ring->sys, fd);
-		ring->uring.ring_fd = -1;
-		return ret;
-	}
-	ring->uring.ring_fd = ring->uring.enter_ring_fd = fd;
-	ring->uring.flags = p->flags;
-	/* Entries are queued in the order they lie in. */
-	for (unsigned int i = 0; i < p->sq_entries; i++)
-		ring->uring.sq.array[i] = i;
-	/* A child of fork would share the queues with us. */
-	return io_uring_ring_dontfork(&ring->uring);
-}
-
-/* The lock first: without it the ring may not write. */
-static int register_files(struct jnl_ring *ring, int lock_fd)
-{
-	int32_t fd[ENTRIES_MAX + 1];
-
-	for (uint32_t i = 0; i <= ring->entries; i++)
-		fd[i] = -1;
-	fd[LOCK_SLOT] = lock_fd;
-	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-					IORING_REGISTER_FILES, fd,
-					ring->entries + 1);
-}
-
-static int register_buffers(struct jnl_ring *ring)
-{
-	struct iovec iov = {
-		.iov_base = (void *)ring->memory,
-		.iov_len = ring->memory_len,
-	};
-
-	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-					IORING_REGISTER_BUFFERS, &iov, 1);
-}
-
-int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
-		  const struct jnl_ring_config *cfg,
-		  struct jnl_ring_report *ret_report)
-{
-	struct io_uring_params p;
-	struct jnl_ring *ring;
-	int ret;
-
-	assert(cfg->entries && cfg->entries <= ENTRIES_MAX);
-	memset(ret_report, 0, sizeof(*ret_report));
-	ring = calloc(1, sizeof(*ring));
-	if (!ring)
-		return refuse(ret_report, "malloc", -ENOMEM);
-	ring->sys = sys;
-	ring->entries = cfg->entries;
-	ring->memory = cfg->memory;
-	ring->memory_len = cfg->memory_len;
-	ring->uring.ring_fd = -1;
-	ring->op = calloc(cfg->entries, sizeof(*ring->op));
-	ring->generation = calloc(cfg->entries + 1, sizeof(*ring->generation));
-	if (!ring->op || !ring->generation) {
-		ret = refuse(ret_report, "malloc", -ENOMEM);
-		goto fail;
-	}
-	ret = climb(ring, cfg->sqpoll, ret_report, &p);
-	if (ret < 0) {
-		(void)refuse(ret_report, "io_uring_setup", ret);
-		goto fail;
-	}
-	ret_report->flags = p.flags;
-	ret_report->features = p.features;
-	ret = map(ring, ret, &p);
-	if (ret < 0) {
-		(void)refuse(ret_report, "mmap of the ring", ret);
-		goto fail;
-	}
-	ret = register_files(ring, cfg->lock_fd);
-	if (ret < 0) {
-		(void)refuse(ret_report, "registering the lock", ret);
-		goto fail;
-	}
-	if (cfg->memory)
-		ret_report->buffers_err = register_buffers(ring);
-	ring->fixed_buffers = cfg->memory && !ret_report->buffers_err;
-	*ret_ring = ring;
-	return 0;
-fail:
-	jnl_ring_close(ring, true);
-	return ret;
-}
 
 /* ------------------------------------------------------------------------
  * Entering the kernel
@@ -244,14 +34,7 @@ static unsigned int untaken(const struct jnl_ring *ring)
 	return ring->uring.sq.sqe_tail - sq_head(ring);
 }
 
-static bool completions_ready(const struct jnl_ring *ring)
-{
-	const struct io_uring_cq *cq = &ring->uring.cq;
-
-	return io_uring_smp_load_acquire(cq->ktail) != *cq->khead;
-}
-
-static bool pause_again(unsigned int *tries)
+bool jnl_ring_pause(unsigned int *tries)
 {
 	static const struct timespec pause = { .tv_nsec = AGAIN_PAUSE_NS };
 
@@ -261,12 +44,7 @@ static bool pause_again(unsigned int *tries)
 	return true;
 }
 
-/*
- * Hand over every entry, and wait for a completion if asked to.  -EINTR,
- * -EAGAIN (no memory now) and -EBUSY (completions are to be taken first) are
- * tried again, a bounded number of times.
- */
-static int enter(struct jnl_ring *ring, bool wait)
+int jnl_ring_enter(struct jnl_ring *ring, bool wait)
 {
 	struct io_uring *u = &ring->uring;
 	bool poll = u->flags & SETUP_SQPOLL;
@@ -299,15 +77,14 @@ static int enter(struct jnl_ring *ring, bool wait)
 			ret = -EAGAIN;
 		if (ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
 			return ret;
-		if (completions_ready(ring))
+		if (jnl_ring_has_completions(ring))
 			return 0;
-		if (!pause_again(&tries))
+		if (!jnl_ring_pause(&tries))
 			return ret;
 	}
 }
 
-/* End what the kernel has not taken: it never will. */
-static void take_back(struct jnl_ring *ring)
+void jnl_ring_take_back(struct jnl_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
 	unsigned int head = sq_head(ring);
@@ -334,14 +111,14 @@ static void take_back(struct jnl_ring *ring)
  * Operations
  */
 
-static bool in_memory(const struct jnl_ring *ring, const struct op *op)
+static bool in_memory(const struct jnl_ring *ring, const struct jnl_op *op)
 {
 	return ring->fixed_buffers && op->buf >= ring->memory &&
 	       op->buf + op->len <= ring->memory + ring->memory_len;
 }
 
 /* Queue an operation, or the rest of it. */
-static void queue(struct jnl_ring *ring, struct op *op)
+static void queue(struct jnl_ring *ring, struct jnl_op *op)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 	const uint8_t *buf = op->buf + op->done;
@@ -366,7 +143,7 @@ static void queue(struct jnl_ring *ring, struct op *op)
 	__tsan_release(op);
 }
 
-static struct op *free_op(struct jnl_ring *ring)
+static struct jnl_op *free_op(struct jnl_ring *ring)
 {
 	for (uint32_t i = 0; i < ring->entries; i++) {
 		if (ring->op[i].state == OP_FREE)
@@ -450,9 +227,9 @@ void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n)
 }
 
 static int start(struct jnl_ring *ring, struct jnl_ring_file file,
-		 const struct op *proto)
+		 const struct jnl_op *proto)
 {
-	struct op *op;
+	struct jnl_op *op;
 	uint32_t slot;
 	int ret;
 
@@ -474,7 +251,7 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 		   size_t align, void *tag)
 {
 	assert(len && len <= INT32_MAX && align && !(align & (align - 1)));
-	return start(ring, file, &(struct op){
+	return start(ring, file, &(struct jnl_op){
 		.opcode = IORING_OP_WRITE, .buf = buf, .len = len,
 		.align = align, .offset = offset, .rwf = rwf, .tag = tag });
 }
@@ -482,19 +259,19 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag)
 {
-	return start(ring, file, &(struct op){
+	return start(ring, file, &(struct jnl_op){
 		.opcode = IORING_OP_FSYNC, .tag = tag,
 		.fsync_flags = data_only ? IORING_FSYNC_DATASYNC : 0 });
 }
 
-static void end(struct op *op, int err)
+static void end(struct jnl_op *op, int err)
 {
 	op->state = OP_ENDED;
 	op->err = err;
 }
 
 /* A write that the kernel took so much of. */
-static void written(struct op *op, size_t n)
+static void written(struct jnl_op *op, size_t n)
 {
 	if (n >= op->len - op->done) {
 		end(op, 0);
@@ -509,7 +286,7 @@ static void written(struct op *op, size_t n)
 	op->state = OP_AGAIN;
 }
 
-static void completed(struct jnl_ring *ring, struct op *op, int res)
+static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 {
 	assert(op->state == OP_STARTED);
 	__tsan_acquire(op);
@@ -520,7 +297,7 @@ static void completed(struct jnl_ring *ring, struct op *op, int res)
 		written(op, (size_t)res);
 	/* A flush that was interrupted says nothing about the pages. */
 	else if ((res == -EINTR || res == -EAGAIN) &&
-		 op->opcode != IORING_OP_FSYNC && pause_again(&op->tries))
+		 op->opcode != IORING_OP_FSYNC && jnl_ring_pause(&op->tries))
 		op->state = OP_AGAIN;
 	else
 		end(op, res);
@@ -571,13 +348,13 @@ int jnl_ring_wait(struct jnl_ring *ring)
 
 	assert(ring->used);
 	while (!any_ended(ring)) {
-		ret = enter(ring, true);
+		ret = jnl_ring_enter(ring, true);
 		if (!collect(ring) && ret < 0) {
 			/* Twice in a row without progress: it is lost. */
 			if (ring->broken)
 				return ret;
 			ring->broken = ret;
-			take_back(ring);
+			jnl_ring_take_back(ring);
 		}
 	}
 	return 0;
@@ -586,7 +363,7 @@ int jnl_ring_wait(struct jnl_ring *ring)
 bool jnl_ring_reap(struct jnl_ring *ring, void **ret_tag, int *ret_err)
 {
 	for (uint32_t i = 0; i < ring->entries; i++) {
-		struct op *op = &ring->op[i];
+		struct jnl_op *op = &ring->op[i];
 
 		if (op->state != OP_ENDED)
 			continue;
@@ -607,78 +384,4 @@ uint32_t jnl_ring_in_flight(const struct jnl_ring *ring)
 int jnl_ring_broken(const struct jnl_ring *ring)
 {
 	return ring->broken;
-}
-
-/* ------------------------------------------------------------------------ */
-
-/* Something goes in and comes out again. */
-static int self_test(struct jnl_ring *ring)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-	struct io_uring_cq *cq = &ring->uring.cq;
-	const struct io_uring_cqe *cqe;
-	unsigned int tries = 0;
-	int ret;
-
-	if (!sqe)
-		return -EIO;
-	io_uring_prep_nop(sqe);
-	sqe->user_data = SELF_TEST;
-	do {
-		ret = enter(ring, true);
-		if (ret < 0) {
-			take_back(ring);
-			return ret;
-		}
-		if (completions_ready(ring))
-			break;
-	} while (pause_again(&tries));
-	if (!completions_ready(ring))
-		return -ETIME;
-	cqe = &cq->cqes[*cq->khead & *cq->kring_mask];
-	(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
-	ret = cqe->user_data == SELF_TEST ? cqe->res : -EIO;
-	io_uring_smp_store_release(cq->khead, *cq->khead + 1);
-	return ring->sys->ring_result(ring->sys, IORING_OP_NOP, ret);
-}
-
-int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report)
-{
-	int ret;
-
-	/* By the call itself: liburing 2.3 declares its own function for it
-	 * and does not export it. */
-	ret = ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-				       IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-	if (ret < 0)
-		return refuse(report, "enabling the ring", ret);
-	ret = self_test(ring);
-	if (ret < 0)
-		return refuse(report, "a NOP on the ring", ret);
-	return 0;
-}
-
-static void unmap(struct io_uring *u)
-{
-	(void)munmap(u->sq.sqes,
-		     *u->sq.kring_entries * sizeof(struct io_uring_sqe));
-	if (u->cq.ring_ptr != u->sq.ring_ptr)
-		(void)munmap(u->cq.ring_ptr, u->cq.ring_sz);
-	(void)munmap(u->sq.ring_ptr, u->sq.ring_sz);
-}
-
-void jnl_ring_close(struct jnl_ring *ring, bool mapped)
-{
-	if (!ring)
-		return;
-	if (ring->uring.ring_fd >= 0) {
-		/* As io_uring_queue_exit() does, but for the descriptor,
-		 * which is closed by way of the table. */
-		if (mapped)
-			unmap(&ring->uring);
-		(void)ring->sys->close(ring->sys, ring->uring.ring_fd);
-	}
-	free(ring->op);
-	free(ring->generation);
-	free(ring);
 }
