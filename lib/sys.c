@@ -186,6 +186,12 @@ static int linux_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+static int linux_clone(struct jnl_sys *sys, int fd, int from_fd)
+{
+	(void)sys;
+	return ioctl(fd, FICLONE, from_fd) < 0 ? -errno : 0;
+}
+
 static int linux_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 {
 	(void)sys;
@@ -290,6 +296,7 @@ static const struct jnl_sys linux_table = {
 	.lock = linux_lock,
 	.get_flags = linux_get_flags,
 	.set_flags = linux_set_flags,
+	.clone = linux_clone,
 	.fiemap = linux_fiemap,
 	.nvme_id = linux_nvme_id,
 	.nvme_flush = linux_nvme_flush,

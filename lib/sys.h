@@ -60,6 +60,9 @@ struct jnl_sys {
 	/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)). */
 	int (*get_flags)(struct jnl_sys *sys, int fd, int *ret_flags);
 	int (*set_flags)(struct jnl_sys *sys, int fd, int flags);
+	/* FICLONE (ioctl_ficlonerange(2)): fd's bytes become from_fd's, in
+	 * shared blocks. */
+	int (*clone)(struct jnl_sys *sys, int fd, int from_fd);
 	/* FS_IOC_FIEMAP: where the file's extents are, and of what kind. */
 	int (*fiemap)(struct jnl_sys *sys, int fd, struct fiemap *map);
 	/* Of an NVMe namespace's block or generic device: its number, above 0
