@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/machine.h"
 #include "probe/probe.h"
 
 /* In the order in which they are shown; facts.c has the names. */
@@ -54,10 +55,8 @@ struct jnl_rank {
 };
 
 struct journal_probe {
-	struct jnl_sys *sys;
-	int dirfd;		/* -1 once probing is over */
+	struct jnl_machine *machine;	/* NULL once probing is over */
 	char *path;		/* what messages call it */
-	const char *sysroot;	/* prefix of /proc and /sys; NULL when over */
 	bool oom;
 
 	/* Between probers: */
@@ -111,6 +110,9 @@ void jnl_prober_tries(journal_probe *p);
 
 /* device.c: "nvme", "scsi", ... by a whole disk's kernel name. */
 const char *jnl_device_kind(const char *disk);
+/* device.c: the device that the directory's files bear.  -errno. */
+int jnl_ask_device(journal_probe *p, unsigned int *ret_major,
+		   unsigned int *ret_minor);
 
 /* rank.c */
 void jnl_rank_methods(journal_probe *p, bool allow_volatile,
@@ -126,8 +128,15 @@ int jnl_rank_trail(journal_probe *p, const struct jnl_rank *rank,
 uint64_t jnl_rank_block_size(const journal_probe *p, enum jnl_fact *ret_fact);
 
 /*
+ * Probe by asking m, which is not taken over and not used any more when this
+ * returns.  path is what messages call the directory.  0 or -ENOMEM.
+ */
+int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
+		      const char *path);
+
+/*
  * jnl_probe_dir() with /proc and /sys read below sysroot ("" for the real
- * ones): another machine's files can be replayed.
+ * ones): a test can write another machine's files.
  */
 int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 		     const char *path, const char *sysroot);

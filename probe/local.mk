@@ -1,14 +1,16 @@
 include_HEADERS += probe/journal-probe.h
 libcore_la_SOURCES += \
+	probe/ask.c probe/ask.h \
 	probe/device.c \
 	probe/facts.c probe/facts.h \
 	probe/fs.c \
 	probe/kernel.c \
+	probe/machine.c probe/machine.h \
+	probe/machine-try.c \
 	probe/mount.c \
 	probe/probe.c probe/probe.h \
 	probe/rank.c \
 	probe/stable.c \
-	probe/text.c probe/text.h \
 	probe/tries.c
 
 bin_PROGRAMS += journal-probe

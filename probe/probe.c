@@ -27,24 +27,18 @@ static void (*const probers[])(journal_probe *p) = {
 
 static int probe(journal_probe *p)
 {
-	int state, was;
 	size_t i;
 
-	/* A cancelled thread must not leave a named file behind. */
-	state = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
 	for (i = 0; i < sizeof(probers) / sizeof(probers[0]); i++)
 		probers[i](p);
-	if (state == 0)
-		pthread_setcancelstate(was, NULL);
-
 	jnl_rank_methods(p, false, &p->strict);
 	jnl_rank_methods(p, true, &p->tolerant);
 	return p->oom ? -ENOMEM :
 			jnl_rank_trail(p, &p->strict, p->strict.chosen);
 }
 
-int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
-		     const char *path, const char *sysroot)
+int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
+		      const char *path)
 {
 	journal_probe *p;
 	int ret;
@@ -52,9 +46,7 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->sys = sys;
-	p->dirfd = dirfd;
-	p->sysroot = sysroot;
+	p->machine = m;
 	p->path = strdup(path);
 	if (!p->path) {
 		free(p);
@@ -62,14 +54,29 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 	}
 	jnl_facts_init(p);
 	ret = probe(p);
-	p->dirfd = -1;
-	p->sysroot = NULL;
+	p->machine = NULL;
 	if (ret < 0) {
 		journal_probe_close(p);
 		return ret;
 	}
 	*ret_p = p;
 	return 0;
+}
+
+int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		     const char *path, const char *sysroot)
+{
+	struct jnl_machine_linux l;
+	int state, was, ret;
+
+	/* A cancelled thread must not leave files behind. */
+	state = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
+	jnl_machine_linux_init(&l, sys, dirfd, sysroot);
+	ret = jnl_probe_machine(ret_p, &l.machine, path);
+	jnl_machine_linux_close(&l);
+	if (state == 0)
+		pthread_setcancelstate(was, NULL);
+	return ret;
 }
 
 int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,

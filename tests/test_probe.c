@@ -18,7 +18,6 @@
 
 #include "lib/compat.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 #define EXT4_MAGIC	0xef53
 
