@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/answers.h"
 #include "probe/machine.h"
 #include "probe/probe.h"
 
@@ -119,6 +120,7 @@ struct jnl_rank {
 struct journal_probe {
 	struct jnl_machine *machine;	/* NULL once probing is over */
 	char *path;		/* what messages call it */
+	uint64_t flags;		/* JOURNAL_PROBE_* */
 	bool oom;
 
 	/* Between probers: */
@@ -133,6 +135,11 @@ struct journal_probe {
 	struct jnl_rank strict;		/* JNL_NEED_STABLE is needed */
 	struct jnl_rank tolerant;	/* JNL_NEED_STABLE is waived */
 	char *trail;
+
+	/* With JOURNAL_PROBE_RECORD: what was answered, and why not all of it
+	 * is there (-errno), or 0. */
+	struct jnl_answers answers;
+	int answers_error;
 };
 
 /* facts.c */
@@ -191,10 +198,15 @@ uint64_t jnl_rank_block_size(const journal_probe *p, enum jnl_fact *ret_fact);
 
 /*
  * Probe by asking m, which is not taken over and not used any more when this
- * returns.  path is what messages call the directory.  0 or -ENOMEM.
+ * returns.  path is what messages call the directory; flags: JOURNAL_PROBE_*.
+ * 0 or -ENOMEM.
  */
 int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
-		      const char *path);
+		      const char *path, uint64_t flags);
+
+/* The same, by asking the real machine (jnl_probe_dir_at()). */
+int jnl_probe_linux(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		    const char *path, const char *sysroot, uint64_t flags);
 
 /*
  * jnl_probe_dir() with /proc and /sys read below sysroot ("" for the real

@@ -1,7 +1,10 @@
 include_HEADERS += probe/journal-probe.h
 libcore_la_SOURCES += \
+	probe/answers.c probe/answers.h \
 	probe/ask.c probe/ask.h \
 	probe/device.c \
+	probe/dump.c probe/dump.h \
+	probe/dump-read.c probe/dump-text.h \
 	probe/facts.c probe/facts.h \
 	probe/fs.c \
 	probe/kernel.c \
@@ -10,9 +13,13 @@ libcore_la_SOURCES += \
 	probe/machine-nvme.c \
 	probe/machine-ring.c \
 	probe/machine-try.c \
+	probe/mask.c probe/mask.h \
 	probe/mount.c \
+	probe/open.c \
 	probe/probe.c probe/probe.h \
 	probe/rank.c \
+	probe/record.c probe/record.h \
+	probe/replay.c probe/replay.h \
 	probe/stable.c \
 	probe/tries.c
 
@@ -20,6 +27,7 @@ bin_PROGRAMS += journal-probe
 journal_probe_SOURCES = \
 	probe/json.c \
 	probe/main.c \
+	probe/main-dump.c probe/main-dump.h \
 	probe/screen.c \
 	probe/show.h
 journal_probe_LDADD = libjournal.la

@@ -7,6 +7,7 @@ include tests/unit.mk
 include tests/ring.mk
 include tests/sim.mk
 include tests/probe.mk
+include tests/replay.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
