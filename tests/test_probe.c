@@ -20,6 +20,7 @@ int main(void)
 	add_tries_tests(t);
 	add_mount_tests(t);
 	add_device_tests(t);
+	add_nvme_tests(t);
 	add_rank_tests(t);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
