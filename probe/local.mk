@@ -20,12 +20,16 @@ libcore_la_SOURCES += \
 	probe/stable.c \
 	probe/tries.c
 
-bin_PROGRAMS += journal-probe
-journal_probe_SOURCES = \
+# What draws a probe, also for who tests it.
+probe_show_sources = \
 	probe/json.c \
-	probe/main.c \
-	probe/main-dump.c probe/main-dump.h \
 	probe/screen.c \
 	probe/show.h
+
+bin_PROGRAMS += journal-probe
+journal_probe_SOURCES = \
+	probe/main.c \
+	probe/main-dump.c probe/main-dump.h \
+	$(probe_show_sources)
 journal_probe_LDADD = libjournal.la
 dist_man_MANS += doc/journal-probe.1

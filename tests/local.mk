@@ -11,6 +11,7 @@ include tests/replay.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
+include tests/fuzz.mk
 include tests/quick.mk
 
 # The same programs under valgrind; CK_FORK=no so that it sees every test.  A
