@@ -12,8 +12,8 @@ libcore_la_SOURCES += \
 	probe/machine-try.c \
 	probe/mask.c probe/mask.h \
 	probe/mount.c \
-	probe/open.c \
 	probe/probe.c probe/probe.h \
+	probe/public.c \
 	probe/rank.c \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \

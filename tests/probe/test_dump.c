@@ -489,6 +489,12 @@ static void add_drive(void)
 	memset(page + 104, 0xcd, 16);
 	memset(page + 120, 0xef, 8);
 	add_page("identify-namespace nvme0n1", page);
+	/* One whose serial number stands nowhere else, and a short one. */
+	memset(page, 0, sizeof(page));
+	memcpy(page + 4, "  OTHER-0042        ", 20);
+	add_page("identify-controller nvme1n1", page);
+	memcpy(page + 4, "QX7                 ", 20);
+	add_page("identify-controller nvme2n1", page);
 	add(JNL_ASK_FILE, "/sys/block/nvme0n1/wwid", "eui.0025385b9150a2f1\n");
 	add(JNL_ASK_FILE, "/sys/block/nvme0n1/device/serial",
 	    "S4EWNX0R123456      \n");
@@ -527,7 +533,8 @@ START_TEST(serial_numbers_are_masked_wherever_they_stand)
 		"S4EWNX0R123456", "s4ewnx0r", "0025385b9150a2f1", "144d144d",
 		"6c0f1a2b", "abcdefgHIJ", "3600508b4000", "0f1e2d3c",
 		"0F1E2D3C", "5000c500a1b2c3d4", "ab ab ab", "cd cd cd",
-		"ef ef ef", "ab1",
+		"ef ef ef", "ab1", "4f 54 48 45 52", "51 58 37",
+		"53 34 45 57 4e",
 	};
 	struct jnl_answers masked, was;
 	char *text, at[] = "/srv/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
