@@ -514,6 +514,10 @@ static void add_drive(void)
 	add(JNL_ASK_FILE, "/proc/self/mountinfo",
 	    "27 1 254:0 / / rw - ext4 "
 	    "/dev/disk/by-uuid/0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0 rw\n");
+	add(JNL_ASK_CALL, "stat /dev/disk/by-uuid/"
+	    "0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0", "major 8\nminor 1\n");
+	/* Digits that happen to be a serial number's. */
+	add(JNL_ASK_FILE, "/sys/block/sdc/device/serial", "551615\n");
 	add(JNL_ASK_CALL, "fstatfs", "bavail 18446744073709551615\n");
 	add(JNL_ASK_FILE, "/sys/block/sdb/device/serial", "ab1\n");
 }
