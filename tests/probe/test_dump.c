@@ -179,7 +179,7 @@ START_TEST(what_is_no_dump_or_a_newer_one_is_refused)
 	static const char *const texts[] = {
 		"", "\n", "# only\n", "libjournal machine 2\npath /\nend\n",
 		"libjournal machine 1 \npath /\nend\n", "libjournal machine\n",
-		"libjournal machine 11\npath /\nend\n", "\x7f" "ELF", "end\n",
+		"libjournal machine 11\npath /\nend\n", ("\x7f" "ELF"), "end\n",
 		"path /\nlibjournal machine 1\nend\n",
 	};
 

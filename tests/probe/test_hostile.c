@@ -28,6 +28,7 @@ struct hostile {
 	struct jnl_machine machine;
 	/* By enum jnl_question: what everything there is; NULL: ENOENT. */
 	const char *answers[JNL_ASK_NVME + 1];
+	bool is_a_device;	/* what names files of one says so, too */
 	/* One question that has an answer of its own; NULL: none. */
 	const char *subject, *own;
 	bool as_long_as_may_be;
@@ -58,6 +59,31 @@ static void give_much(struct jnl_answer *a, size_t max)
 	a->data[max] = '\0';
 }
 
+/* The files of a device in /sys, by how their names end. */
+static const char *device_file(const char *subject)
+{
+	static const char *const files[][2] = {
+		{ "/uevent", "MAJOR=253\nMINOR=0\nDEVNAME=dm-0\n" },
+		{ "/dev", "253:0\n" },
+		{ "/uuid", "LVM-0\n" },
+		{ "/level", "raid1\n" },
+		{ "/size", "2048\n" },
+		{ "/offset", "0\n" },
+		{ "/backing_file", "/dev/dm-0\n" },
+		{ "/write_cache", "write back\n" },
+		{ "/fua", "1\n" },
+		{ "_block_size", "512\n" },
+	};
+	size_t len = strlen(subject), n;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		n = strlen(files[i][0]);
+		if (len >= n && !strcmp(subject + len - n, files[i][0]))
+			return files[i][1];
+	}
+	return NULL;
+}
+
 static void ask(struct jnl_machine *m, enum jnl_question kind,
 		const char *subject, size_t max, struct jnl_answer *ret_a)
 {
@@ -66,6 +92,8 @@ static void ask(struct jnl_machine *m, enum jnl_question kind,
 
 	memset(ret_a, 0, sizeof(*ret_a));
 	ck_assert_int_lt(h->asked++, QUESTIONS_MAX);
+	if (h->is_a_device && kind == JNL_ASK_FILE)
+		text = device_file(subject);
 	if (h->subject && !strcmp(h->subject, subject))
 		text = h->own;
 	if (h->as_long_as_may_be)
@@ -95,9 +123,10 @@ static bool believed(struct hostile *h)
 static struct hostile mapped(void)
 {
 	return (struct hostile) {
+		.is_a_device = true,
 		.answers = {
-			[JNL_ASK_FILE] = "253:0\n",
-			[JNL_ASK_CALL] = "major 253\nminor 0\nmnt_id 1\n"
+			[JNL_ASK_CALL] = "kind block\nmajor 253\nminor 0\n"
+				"rmajor 253\nrminor 0\nmnt_id 1\n"
 				"type 61267\nbsize 4096\nfrsize 4096\n",
 			[JNL_ASK_TRY] = "",
 		},
@@ -129,11 +158,22 @@ START_TEST(devices_made_of_ever_more_devices_are_left)
 }
 END_TEST
 
+START_TEST(loops_in_loops_are_left)
+{
+	struct hostile h = mapped();
+
+	h.subject = "/sys/dev/block/253:0/uevent";
+	h.own = "DEVNAME=loop0\n";
+	ck_assert(!believed(&h));
+}
+END_TEST
+
 START_TEST(partitions_of_partitions_are_left)
 {
 	struct hostile h = mapped();
 
 	/* Everything is there, also a file called "partition". */
+	h.is_a_device = false;
 	h.answers[JNL_ASK_FILE] = "1\n";
 	h.answers[JNL_ASK_LIST] = "partition\nslaves\nnvme0\nnvme0c0n1\n";
 	h.answers[JNL_ASK_LINK] = "nvme0n1p1";
@@ -199,6 +239,7 @@ END_TEST
 
 RUN_SUITE("hostile", 60, devices_made_of_themselves_are_left,
 	  devices_made_of_ever_more_devices_are_left,
+	  loops_in_loops_are_left,
 	  partitions_of_partitions_are_left,
 	  links_that_lead_in_circles_or_nowhere_are_left,
 	  answers_as_long_as_may_be_are_borne,
