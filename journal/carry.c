@@ -151,6 +151,10 @@ bool jnl_carry(journal *j)
 
 void jnl_push_on(journal *j)
 {
+	if (j->loop) {
+		jnl_loop_push(j);
+		return;
+	}
 	if (j->committer)
 		jnl_committer_call(j);
 	if (j->committer || j->carrying)

@@ -14,6 +14,7 @@
 struct jnl_flight {
 	struct jnl_action act;
 	uint64_t began_ns;
+	bool left;		/* loop: not on the ring, but for the thread */
 };
 
 struct jnl_committer {
@@ -29,9 +30,27 @@ struct jnl_committer {
 	uint64_t generation;	/* files were looked through up to here */
 	uint32_t slots;
 	struct jnl_flight *flying;	/* one for each slot */
+
+	/* The loop driver's. */
+	int event_fd;		/* the application watches it */
+	int kick_fd;		/* wakes whoever sleeps on the ring */
+	bool sleeping;		/* somebody does */
+	uint32_t left;		/* flights for the thread, or with it */
+	bool failure_told;	/* event_fd was rung for it */
+	/* An append was refused for want of a segment.  What the helper had
+	 * failed to do then; if it fails again before another record goes in,
+	 * the next append is told. */
+	bool asked;
+	uint64_t asked_records, asked_failures;
+	/* event_fd is to be rung when the helper has done something since. */
+	bool starved;
+	uint64_t starved_pieces;
 };
 
 /* flight.c */
+
+/* A slot that no action has; there is one for each that can be handed out. */
+struct jnl_flight *jnl_free_flight(struct jnl_committer *c);
 
 /* Start an action on the ring.  False: it has to go another way. */
 bool jnl_take_off(journal *j, const struct jnl_action *act);
@@ -48,8 +67,15 @@ void jnl_give_up_ring(journal *j);
 /* Add a line to the trail. */
 void jnl_say(journal *j, const char *line);
 
-/* thread.c */
+/* What the threads run. */
+void *jnl_committer_main(void *arg);	/* thread.c */
+void *jnl_loop_main(void *arg);		/* loop.c */
 
-void *jnl_committer_main(void *arg);
+/* loop.c: make the descriptors, close them. */
+int jnl_loop_init(struct jnl_committer *c);
+void jnl_loop_fini(struct jnl_committer *c);
+
+/* loop.c: wait until nothing is in flight, before the end. */
+void jnl_loop_drain(journal *j);
 
 #endif

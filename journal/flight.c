@@ -34,6 +34,16 @@ void jnl_keep_files(journal *j)
 	free(live);
 }
 
+struct jnl_flight *jnl_free_flight(struct jnl_committer *c)
+{
+	struct jnl_flight *slot = c->flying;
+
+	while (slot->act.kind != JNL_ACT_NONE)
+		slot++;
+	assert(slot < c->flying + c->slots);
+	return slot;
+}
+
 bool jnl_take_off(journal *j, const struct jnl_action *act)
 {
 	const struct jnl_segment_file *f = jnl_file_of(j, act->segment);
@@ -41,13 +51,10 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 				      .generation = f->generation };
 	struct jnl_committer *c = j->committer;
 	const struct jnl_way *way = &j->dir.way;
-	struct jnl_flight *slot = c->flying;
+	struct jnl_flight *slot = jnl_free_flight(c);
 
 	if (!c->ring || jnl_ring_broken(c->ring))
 		return false;
-	while (slot->act.kind != JNL_ACT_NONE)
-		slot++;
-	assert(slot < c->flying + c->slots);
 	if (act->kind == JNL_ACT_FLUSH) {
 		if (jnl_ring_flush(c->ring, file,
 				   way->flush == JNL_FLUSH_FDATASYNC, slot) < 0)

@@ -155,7 +155,7 @@ bool jnl_helper_remove(journal *j, bool keep)
 		h->leave_below = below;
 	if (final)
 		jnl_engine_fail(&j->engine, ret);
-	pthread_cond_broadcast(&j->progress);
+	jnl_tell(j);
 	return true;
 }
 

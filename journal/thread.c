@@ -121,12 +121,15 @@ void jnl_committer_stop(journal *j)
 {
 	struct jnl_committer *c = j->committer;
 
-	if (!c || !c->running)
+	if (!c)
 		return;
 	pthread_mutex_lock(&j->lock);
+	if (j->loop)
+		jnl_loop_drain(j);
 	c->stop = true;
 	pthread_cond_signal(&c->work);
 	pthread_mutex_unlock(&j->lock);
-	(void)pthread_join(c->thread, NULL);
+	if (c->running)
+		(void)pthread_join(c->thread, NULL);
 	c->running = false;
 }
