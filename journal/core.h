@@ -139,6 +139,9 @@ void jnl_cancel_restore(int state);
 /* Take over fd as the one to write to segment number with; -ENOMEM closes it. */
 int jnl_file_add(journal *j, uint64_t number, int fd);
 
+/* Close fd, which is no longer among j->files.  Gives the lock up meanwhile. */
+void jnl_file_close(journal *j, int fd);
+
 /*
  * What every driver offers: bring the engine on by a step, or wait until
  * somebody has done so.  Gives the lock up meanwhile.  Only with something

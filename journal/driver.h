@@ -27,7 +27,7 @@ struct jnl_committer {
 	bool lost;		/* operations are in flight for ever */
 	struct jnl_ring *ring;	/* NULL: pwritev2 */
 	struct jnl_ring_report report;
-	uint64_t generation;	/* files were looked through up to here */
+	uint64_t generation;	/* thread: files were looked through up to it */
 	uint32_t slots;
 	struct jnl_flight *flying;	/* one for each slot */
 
@@ -58,7 +58,7 @@ bool jnl_take_off(journal *j, const struct jnl_action *act);
 /* How many actions the ring has. */
 uint32_t jnl_in_flight(const struct jnl_committer *c);
 
-/* Let go of files that the journal has closed. */
+/* Have the ring let go of files that are no longer among j->files. */
 void jnl_keep_files(journal *j);
 
 /* The ring has broken, and nothing is in flight on it: on by pwritev2. */

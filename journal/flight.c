@@ -22,7 +22,7 @@ void jnl_keep_files(journal *j)
 	struct jnl_committer *c = j->committer;
 	uint64_t *live;
 
-	if (!c->ring || c->generation == j->generation)
+	if (!c->ring)
 		return;
 	live = calloc(j->nfiles + 1, sizeof(*live));
 	if (!live)
@@ -30,7 +30,6 @@ void jnl_keep_files(journal *j)
 	for (size_t i = 0; i < j->nfiles; i++)
 		live[i] = j->files[i].generation;
 	jnl_ring_keep(c->ring, live, j->nfiles);
-	c->generation = j->generation;
 	free(live);
 }
 

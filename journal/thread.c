@@ -97,7 +97,9 @@ void *jnl_committer_main(void *arg)
 		} else if (c->stop) {
 			break;
 		} else {
-			jnl_keep_files(j);
+			if (c->generation != j->generation)
+				jnl_keep_files(j);
+			c->generation = j->generation;
 			c->asleep = true;
 			while (c->asleep && !c->stop)
 				pthread_cond_wait(&c->work, &j->lock);
