@@ -119,17 +119,19 @@ static void submit(journal *j)
 bool jnl_loop_drive(journal *j)
 {
 	struct jnl_committer *c = j->committer;
-	bool any = false, more;
+	bool any, more;
 
 	if (!c->ring) {
 		jnl_committer_call(j);
 		return false;
 	}
+	any = reap(j);
 	do {
-		more = reap(j);
-		any = any || more;
 		hand_out(j);
 		submit(j);
+		/* What the kernel did not take has ended too. */
+		more = reap(j);
+		any = any || more;
 	} while (more && !c->lost);
 	if (jnl_ring_broken(c->ring) && !jnl_in_flight(c) && !c->sleeping) {
 		jnl_give_up_ring(j);
