@@ -13,15 +13,20 @@ export PATH="/lab/in/bin:$PATH"
 [ ! -d /lab/in/lib ] || export LD_LIBRARY_PATH=/lab/in/lib
 export TMPDIR=/mnt/tmp
 
-# drive NAME - the node of the NVMe drive or virtio disk with this serial.
+# drive NAME - the node of the NVMe drive or virtio disk with this serial.  With
+# native multipath the namespace belongs to the subsystem, else to the
+# controller.
 drive()
 {
-	for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for lab_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		for lab_file in /sys/class/nvme-subsystem/*/serial; do
 			[ -e "$lab_file" ] || continue
 			[ "$(tr -d ' ' <"$lab_file")" = "$1" ] || continue
-			for lab_file in "${lab_file%/*}"/nvme*n*; do
-				[ -e "$lab_file" ] || continue
+			for lab_file in "${lab_file%/*}"/nvme*n[0-9]* \
+				"${lab_file%/*}"/nvme*/nvme*n[0-9]*; do
+				case ${lab_file##*/} in
+				*\**|*c*) continue ;;
+				esac
 				echo "/dev/${lab_file##*/}"
 				return 0
 			done

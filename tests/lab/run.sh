@@ -85,7 +85,6 @@ virtio_file()
 # nvme SHARED NAME,OPTIONS
 nvme()
 {
-	shared=$1
 	name=${2%%,*}
 	size=256M
 	bs=512
@@ -112,11 +111,14 @@ nvme()
 	image "$name" "$size"
 	namespace=$namespace,logical_block_size=$bs,physical_block_size=$bs
 	arguments -drive "if=none,id=d-$name,format=raw,cache=unsafe,file=$work/$name.img"
-	arguments -device "nvme-subsys,id=s-$name,nqn=$name"
-	arguments -device "nvme,id=c-$name,serial=$name,subsys=s-$name$controller"
-	[ "$shared" = no ] ||
-		arguments -device "nvme,id=e-$name,serial=$name,subsys=s-$name$controller"
-	arguments -device "nvme-ns,drive=d-$name,bus=c-$name,nsid=1,shared=$shared,write-cache=$cache$namespace"
+	# Without a subsystem of its own a controller says that it is alone.
+	if [ "$1" = on ]; then
+		arguments -device "nvme-subsys,id=s-$name,nqn=$name"
+		controller=$controller,subsys=s-$name
+		arguments -device "nvme,id=d-$name-2,serial=$name$controller"
+	fi
+	arguments -device "nvme,id=c-$name,serial=$name$controller"
+	arguments -device "nvme-ns,drive=d-$name,bus=c-$name,nsid=1,shared=$1,write-cache=$cache$namespace"
 }
 
 # ---------------------------------------------------------------------------
@@ -213,8 +215,8 @@ while [ $# -gt 0 ]; do
 		--file)
 			[ -e "$2" ] || wrong "there is no file '$2'"
 			cp -a "$2" "$work/in/" ;;
-		--nvme) nvme no "$2" ;;
-		--shared) nvme yes "$2" ;;
+		--nvme) nvme off "$2" ;;
+		--shared) nvme on "$2" ;;
 		--disk)
 			size=256M
 			case $2 in

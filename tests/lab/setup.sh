@@ -162,7 +162,7 @@ build_qemu()
 }
 
 guest_packages="busybox-static coreutils findutils diffutils grep sed mawk \
-dash tar util-linux mount procps strace nvme-cli dmsetup cryptsetup-bin mdadm \
+dash tar util-linux fdisk mount procps strace nvme-cli dmsetup cryptsetup-bin mdadm \
 e2fsprogs xfsprogs btrfs-progs"
 
 # The programs of these packages and the libraries they load, of the release
