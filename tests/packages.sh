@@ -56,9 +56,9 @@ quietly()
 {
 	log=$scratch/$1.log
 	shift
-	timeout --kill-after=30 "$limit_s" "$@" >"$log" 2>&1 || {
+	"$@" >"$log" 2>&1 || {
 		tail -n 50 "$log" >&2
-		fail "$1 failed"
+		fail "failed: $*"
 	}
 }
 
@@ -67,7 +67,8 @@ git clone -q "$top" "$scratch/libjournal"
 (
 	cd "$scratch/libjournal"
 	DEB_BUILD_OPTIONS="nocheck parallel=$(nproc)" \
-		quietly build dpkg-buildpackage -b -us -uc
+		quietly build timeout "$limit_s" \
+		dpkg-buildpackage -b -us -uc
 )
 ls "$scratch"/*.deb | sed 's,.*/,   ,'
 
@@ -84,7 +85,8 @@ if [ -n "$cache" ] && [ -s "$cache/$suite.tar" ]; then
 else
 	archive=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN)' \
 		'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }')
-	quietly debootstrap debootstrap --variant=minbase "$suite" "$root" \
+	quietly debootstrap timeout "$limit_s" \
+		debootstrap --variant=minbase "$suite" "$root" \
 		"$archive"
 	apt-config dump Acquire | grep -v IndexTargets \
 		>"$root/etc/apt/apt.conf.d/00acquire"
