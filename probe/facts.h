@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "probe/answers.h"
+#include "probe/machine.h"
 #include "probe/probe.h"
 
 /* In the order in which they are shown; facts.c has the names. */
@@ -54,10 +56,9 @@ struct jnl_rank {
 };
 
 struct journal_probe {
-	struct jnl_sys *sys;
-	int dirfd;		/* -1 once probing is over */
+	struct jnl_machine *machine;	/* NULL once probing is over */
 	char *path;		/* what messages call it */
-	const char *sysroot;	/* prefix of /proc and /sys; NULL when over */
+	uint64_t flags;		/* JOURNAL_PROBE_* */
 	bool oom;
 
 	/* Between probers: */
@@ -72,6 +73,11 @@ struct journal_probe {
 	struct jnl_rank strict;		/* JNL_NEED_STABLE is needed */
 	struct jnl_rank tolerant;	/* JNL_NEED_STABLE is waived */
 	char *trail;
+
+	/* With JOURNAL_PROBE_RECORD: what was answered, and why not all of it
+	 * is there (-errno), or 0. */
+	struct jnl_answers answers;
+	int answers_error;
 };
 
 /* facts.c */
@@ -111,6 +117,9 @@ void jnl_prober_tries(journal_probe *p);
 
 /* device.c: "nvme", "scsi", ... by a whole disk's kernel name. */
 const char *jnl_device_kind(const char *disk);
+/* device.c: the device that the directory's files bear.  -errno. */
+int jnl_ask_device(journal_probe *p, unsigned int *ret_major,
+		   unsigned int *ret_minor);
 
 /* rank.c */
 void jnl_rank_methods(journal_probe *p, bool allow_volatile,
@@ -126,8 +135,20 @@ int jnl_rank_trail(journal_probe *p, const struct jnl_rank *rank,
 uint64_t jnl_rank_block_size(const journal_probe *p, enum jnl_fact *ret_fact);
 
 /*
+ * Probe by asking m, which is not taken over and not used any more when this
+ * returns.  path is what messages call the directory; flags: JOURNAL_PROBE_*.
+ * 0 or -ENOMEM.
+ */
+int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
+		      const char *path, uint64_t flags);
+
+/* The same, by asking the real machine (jnl_probe_dir_at()). */
+int jnl_probe_linux(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		    const char *path, const char *sysroot, uint64_t flags);
+
+/*
  * jnl_probe_dir() with /proc and /sys read below sysroot ("" for the real
- * ones): another machine's files can be replayed.
+ * ones): a test can write another machine's files.
  */
 int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 		     const char *path, const char *sysroot);

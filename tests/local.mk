@@ -7,9 +7,11 @@ include tests/unit.mk
 include tests/ring.mk
 include tests/sim.mk
 include tests/probe.mk
+include tests/replay.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
+include tests/fuzz.mk
 include tests/quick.mk
 
 # The same programs under valgrind; CK_FORK=no so that it sees every test.  A
