@@ -186,6 +186,17 @@ static int linux_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 	return ioctl(fd, FS_IOC_FIEMAP, map) < 0 ? -errno : 0;
 }
 
+static int linux_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
+{
+	uint64_t size;
+
+	(void)sys;
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+		return -errno;
+	*ret_size = size;
+	return 0;
+}
+
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -262,6 +273,7 @@ static const struct jnl_sys linux_table = {
 	.get_flags = linux_get_flags,
 	.set_flags = linux_set_flags,
 	.fiemap = linux_fiemap,
+	.device_size = linux_device_size,
 	.random = linux_random,
 	.ring_setup = linux_ring_setup,
 	.ring_enter = linux_ring_enter,

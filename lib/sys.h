@@ -62,6 +62,8 @@ struct jnl_sys {
 	int (*set_flags)(struct jnl_sys *sys, int fd, int flags);
 	/* FS_IOC_FIEMAP: where the file's extents are, and of what kind. */
 	int (*fiemap)(struct jnl_sys *sys, int fd, struct fiemap *map);
+	/* BLKGETSIZE64: how many bytes the block device has. */
+	int (*device_size)(struct jnl_sys *sys, int fd, uint64_t *ret_size);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
 	/*

@@ -11,8 +11,8 @@
 static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
-	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap", "random",
-	"ring_setup", "ring_enter", "ring_register", "ring_result",
+	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap",
+	"device_size", "random", "ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
 const char *fault_name(enum fault_call call)
@@ -209,6 +209,11 @@ static int f_fiemap(struct jnl_sys *s, int fd, struct fiemap *map)
 	return 0;
 }
 
+static int f_device_size(struct jnl_sys *s, int fd, uint64_t *size)
+{
+	PASS(FAULT_DEVICE_SIZE, BASE(s)->device_size(BASE(s), fd, size));
+}
+
 static int f_random(struct jnl_sys *s, void *buf, size_t len)
 {
 	PASS(FAULT_RANDOM, BASE(s)->random(BASE(s), buf, len));
@@ -266,7 +271,8 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.list = f_list, .fstat = f_fstat, .statx = f_statx,
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
-		.fiemap = f_fiemap, .random = f_random,
+		.fiemap = f_fiemap, .device_size = f_device_size,
+		.random = f_random,
 		.ring_setup = f_ring_setup, .ring_enter = f_ring_enter,
 		.ring_register = f_ring_register,
 		.ring_result = f_ring_result,
