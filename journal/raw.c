@@ -19,6 +19,7 @@
 
 #include "journal/raw-table.h"
 #include "journal/raw.h"
+#include "lib/compat.h"
 #include "lib/file.h"
 
 #define HANDLES		64
@@ -712,11 +713,13 @@ static int raw_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
 	ret = raw->base->fstat(raw->base, fd, ret_st);
 	if (!ret && h.kind == LOCK)
 		ret = note_size(raw, fd, &note);
-	/* The directory is the device, as it is. */
-	if (ret || !h.size)
+	if (ret < 0)
 		return ret;
-	ret_st->st_mode = S_IFREG | (ret_st->st_mode & 07777);
+	/* What all this is on is the device, and not what its node is on. */
 	ret_st->st_dev = raw->device;
+	if (!h.size)
+		return 0;
+	ret_st->st_mode = S_IFREG | (ret_st->st_mode & 07777);
 	ret_st->st_rdev = 0;
 	ret_st->st_nlink = 1;
 	ret_st->st_ino = h.kind == LOCK ? INO_LOCK :
@@ -731,8 +734,12 @@ static int raw_statx(struct jnl_sys *sys, int fd, unsigned int mask,
 		     struct statx *ret_stx)
 {
 	struct jnl_raw *raw = raw_of(sys);
+	int ret = raw->base->statx(raw->base, fd, mask, ret_stx);
 
-	return raw->base->statx(raw->base, fd, mask, ret_stx);
+	/* The node's mount. */
+	if (!ret)
+		ret_stx->stx_mask &= ~STATX_MNT_ID;
+	return ret;
 }
 
 /* There is no file system; that of the node is another one's. */
