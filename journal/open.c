@@ -621,6 +621,7 @@ static int open_for_writing(struct opening *op)
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
+	jnl_raw_heal(op->sys);
 	return 0;
 }
 

@@ -34,11 +34,40 @@ static uint64_t copy_at(unsigned int i)
 	return (uint64_t)i * JNL_RAW_COPY_STRIDE;
 }
 
-void jnl_table_forget(struct jnl_table *t)
+/* Back to nothing, but for the buffer. */
+static void forget(struct jnl_table *t)
 {
+	struct jnl_table none = { .buf = t->buf, .buf_len = t->buf_len };
+
 	free(t->now);
 	free(t->disk);
+	*t = none;
+}
+
+void jnl_table_fini(struct jnl_table *t, bool mapped)
+{
+	forget(t);
+	if (mapped)
+		jnl_buffer_free(t->buf, t->buf_len);
 	memset(t, 0, sizeof(*t));
+}
+
+/* Room for len bytes; what is in the first unit stays. */
+static int reserve(struct jnl_table *t, size_t len)
+{
+	uint8_t *buf;
+
+	if (t->buf_len >= len)
+		return 0;
+	buf = jnl_buffer_alloc(len);
+	if (!buf)
+		return -ENOMEM;
+	if (t->buf)
+		memcpy(buf, t->buf, JNL_RAW_UNIT);
+	jnl_buffer_free(t->buf, t->buf_len);
+	t->buf = buf;
+	t->buf_len = len;
+	return 0;
 }
 
 static int trouble(struct jnl_table *t, int err, const char *words)
@@ -58,25 +87,32 @@ struct copy {
 };
 
 /* Read copy i; *c says what it is worth.  -errno: it cannot be read. */
-static int read_copy(struct jnl_sys *sys, int fd, unsigned int i, uint8_t *buf,
-		     struct copy *c)
+static int read_copy(struct jnl_table *t, struct jnl_sys *sys, int fd,
+		     unsigned int i, struct copy *c)
 {
 	uint64_t at = copy_at(i), size;
 	ssize_t n;
+	int ret;
 
-	n = jnl_read_full(sys, fd, buf, JNL_RAW_UNIT, at);
+	ret = reserve(t, JNL_RAW_UNIT);
+	if (ret < 0)
+		return ret;
+	n = jnl_read_full(sys, fd, t->buf, JNL_RAW_UNIT, at);
 	if (n >= 0 && n < (ssize_t)JNL_RAW_UNIT) {
 		c->err = -ENOENT;
 		return 0;
 	}
 	if (n < 0)
 		return (int)n;
-	c->err = jnl_raw_decode(buf, &c->h);
+	c->err = jnl_raw_decode(t->buf, &c->h);
 	if (c->err)
 		return 0;
 	size = jnl_raw_copy_size(c->h.slots);
+	ret = reserve(t, size);
+	if (ret < 0)
+		return ret;
 	if (size > JNL_RAW_UNIT) {
-		n = jnl_read_full(sys, fd, buf + JNL_RAW_UNIT,
+		n = jnl_read_full(sys, fd, t->buf + JNL_RAW_UNIT,
 				  size - JNL_RAW_UNIT, at + JNL_RAW_UNIT);
 		if (n < 0)
 			return (int)n;
@@ -88,7 +124,7 @@ static int read_copy(struct jnl_sys *sys, int fd, unsigned int i, uint8_t *buf,
 	c->entry = calloc(c->h.slots + 1, sizeof(*c->entry));
 	if (!c->entry)
 		return -ENOMEM;
-	c->err = jnl_raw_decode_table(buf, &c->h, c->entry);
+	c->err = jnl_raw_decode_table(t->buf, &c->h, c->entry);
 	return c->err == -ENOMEM ? -ENOMEM : 0;
 }
 
@@ -141,20 +177,16 @@ static bool unreadable(int err)
 static int read_copies(struct jnl_table *t, struct jnl_sys *sys, int fd,
 		       struct copy c[2], unsigned int *ret_which)
 {
-	uint8_t *buf = jnl_buffer_alloc(JNL_RAW_COPY_MAX);
-	int ret = buf ? 0 : -ENOMEM;
+	int ret = 0;
 
 	for (unsigned int i = 0; i < JNL_RAW_COPIES && !ret; i++) {
-		ret = read_copy(sys, fd, i, buf, &c[i]);
+		ret = read_copy(t, sys, fd, i, &c[i]);
 		if (unreadable(ret)) {
 			c[i].err = -EIO;
 			ret = 0;
 		}
 	}
-	if (!ret)
-		ret = judge_copies(t, c, ret_which);
-	jnl_buffer_free(buf, JNL_RAW_COPY_MAX);
-	return ret;
+	return ret ? ret : judge_copies(t, c, ret_which);
 }
 
 /* What was loaded, in a table with room for what the device has room for. */
@@ -213,7 +245,7 @@ int jnl_table_load(struct jnl_table *t, struct jnl_sys *sys, int fd)
 	int ret, tries = 0;
 
 	do {
-		jnl_table_forget(t);
+		forget(t);
 		ret = load_once(t, sys, fd);
 	} while (ret == -EBADMSG && ++tries < LOAD_TRIES);
 	return ret;
@@ -246,43 +278,40 @@ static int write_copy(struct jnl_sys *sys, int fd, unsigned int i,
 }
 
 /* The copies one after the other, the one that may be lost first. */
-static int write_copies(struct jnl_table *t, struct jnl_sys *sys, int fd,
-			const uint8_t *buf)
+static int write_copies(struct jnl_table *t, struct jnl_sys *sys, int fd)
 {
 	uint64_t size = jnl_raw_copy_size(t->h.slots);
 	unsigned int first = t->whole == 1;
 	int ret;
 
-	ret = write_copy(sys, fd, first, buf, size);
+	ret = write_copy(sys, fd, first, t->buf, size);
 	if (!ret)
-		ret = write_copy(sys, fd, !first, buf, size);
+		ret = write_copy(sys, fd, !first, t->buf, size);
 	return ret;
 }
 
 static int store(struct jnl_table *t, struct jnl_sys *sys, int fd)
 {
-	uint64_t len = jnl_raw_copy_size(t->slots);
-	uint8_t *buf = jnl_buffer_alloc(len);
-	int ret;
+	int ret = reserve(t, jnl_raw_copy_size(t->slots));
 
-	if (!buf)
-		return -ENOMEM;
+	if (ret < 0)
+		return ret;
 	t->h.compat = 0;
 	t->h.slots = t->slots;
 	t->h.sequence++;
 	for (uint64_t i = 0; i < t->slots; i++)
 		t->disk[i] = t->now[i] & JNL_TABLE_TMP ? JNL_RAW_FREE :
 							 t->now[i];
-	jnl_raw_encode(buf, &t->h, t->disk);
-	ret = write_copies(t, sys, fd, buf);
-	jnl_buffer_free(buf, len);
+	jnl_raw_encode(t->buf, &t->h, t->disk);
+	ret = write_copies(t, sys, fd);
 	t->error = ret;
 	if (!ret)
 		t->whole = 3;
 	return ret;
 }
 
-int jnl_table_store(struct jnl_table *t, struct jnl_sys *sys, int fd)
+int jnl_table_store(struct jnl_table *t, struct jnl_sys *sys, int fd,
+		    bool heal)
 {
 	int ret;
 
@@ -299,7 +328,7 @@ int jnl_table_store(struct jnl_table *t, struct jnl_sys *sys, int fd)
 			return ret;
 		t->settled = true;
 	}
-	if (t->whole == 3 && !jnl_table_dirty(t))
+	if (!jnl_table_dirty(t) && (t->whole == 3 || !heal))
 		return 0;
 	return store(t, sys, fd);
 }
@@ -352,7 +381,7 @@ int jnl_table_format(struct jnl_table *t, struct jnl_sys *sys, int fd,
 		ret = sys->fsync(sys, fd);
 	if (ret < 0)
 		return ret;
-	jnl_table_forget(t);
+	forget(t);
 	t->now = calloc(slots, sizeof(*t->now));
 	t->disk = calloc(slots, sizeof(*t->disk));
 	if (!t->now || !t->disk)

@@ -36,6 +36,8 @@ struct jnl_table {
 	unsigned int whole;		/* bit i: copy i says what h does */
 	bool settled;			/* and is known to be durable */
 	int error;			/* of a failed store */
+	uint8_t *buf;			/* to read into, kept */
+	size_t buf_len;
 	/* Why the last load has failed, or "". */
 	char trouble[200];
 };
@@ -51,8 +53,8 @@ struct jnl_table {
  */
 int jnl_table_load(struct jnl_table *t, struct jnl_sys *sys, int fd);
 
-/* Where the memory goes; t can be loaded again. */
-void jnl_table_forget(struct jnl_table *t);
+/* mapped: false in a child of fork(2), where the buffer is not. */
+void jnl_table_fini(struct jnl_table *t, bool mapped);
 
 /* Whether memory and device differ. */
 bool jnl_table_dirty(const struct jnl_table *t);
@@ -60,9 +62,11 @@ bool jnl_table_dirty(const struct jnl_table *t);
 /*
  * Make the table in memory the one on the device, durably: fd as above, open
  * for writing.  It should be fresh: an fsync tells an open file of what has
- * failed since it was opened, for whomever.  0 or the first failure.
+ * failed since it was opened, for whomever.  If they are the same nothing is
+ * written, but with heal a copy that is not whole.  0 or the first failure.
  */
-int jnl_table_store(struct jnl_table *t, struct jnl_sys *sys, int fd);
+int jnl_table_store(struct jnl_table *t, struct jnl_sys *sys, int fd,
+		    bool heal);
 
 /*
  * Make an empty table of g's shape, on a device that may hold anything.  With

@@ -37,6 +37,7 @@ struct handle {
 	uint64_t slot;
 	uint64_t base, size;	/* where its bytes are */
 	bool claimed;		/* the device is held exclusively */
+	bool holds;		/* the lock, for reading or writing */
 };
 
 struct jnl_raw {
@@ -51,6 +52,7 @@ struct jnl_raw {
 	struct jnl_table table;
 	bool loaded;		/* and nobody else can change it */
 	bool mine;		/* the lock is held for writing */
+	bool shared;		/* the lock is held for reading */
 	bool scratch;		/* there is a scratch file with a name */
 
 	pthread_mutex_t handles_lock;
@@ -173,7 +175,7 @@ static void raw_free(struct jnl_raw *raw)
 {
 	if (raw->parent >= 0)
 		(void)raw->base->close(raw->base, raw->parent);
-	jnl_table_forget(&raw->table);
+	jnl_table_fini(&raw->table, raw->alive && raw->alive[0]);
 	if (raw->alive && raw->alive[0]) {
 		pthread_mutex_destroy(&raw->names_lock);
 		pthread_mutex_destroy(&raw->handles_lock);
@@ -198,8 +200,8 @@ static int raw_close(struct jnl_sys *sys, int fd)
 		last = !--raw->handles;
 	}
 	unlock(raw, &raw->handles_lock);
-	if (h.claimed)
-		raw->mine = raw->loaded = false;
+	if (h.holds)
+		raw->mine = raw->shared = raw->loaded = false;
 	ret = raw->base->close(raw->base, fd);
 	if (last)
 		raw_free(raw);
@@ -234,7 +236,7 @@ static int refresh(struct jnl_raw *raw)
 	if (raw->loaded)
 		return 0;
 	ret = jnl_table_load(&raw->table, raw->base, table_fd(raw));
-	raw->loaded = !ret && raw->mine;
+	raw->loaded = !ret && (raw->mine || raw->shared);
 	return ret;
 }
 
@@ -283,14 +285,14 @@ static int may_change(struct jnl_raw *raw)
  * failures since, and not of those that a segment's file is told of already
  * and is replaced for.
  */
-static int store(struct jnl_raw *raw)
+static int store(struct jnl_raw *raw, bool heal)
 {
 	int fd, ret;
 
 	fd = open_device(raw, O_RDWR | O_DIRECT);
 	if (fd < 0)
 		return fd;
-	ret = jnl_table_store(&raw->table, raw->base, fd);
+	ret = jnl_table_store(&raw->table, raw->base, fd, heal);
 	(void)raw->base->close(raw->base, fd);
 	return ret;
 }
@@ -318,7 +320,7 @@ static int take_slot(struct jnl_raw *raw, uint64_t *ret_slot)
 
 	*ret_slot = free_slot(raw);
 	if (*ret_slot == UINT64_MAX && jnl_table_dirty(&raw->table)) {
-		ret = store(raw);
+		ret = store(raw, false);
 		if (ret < 0)
 			return ret;
 		*ret_slot = free_slot(raw);
@@ -442,14 +444,14 @@ static int raw_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
 	return ret;
 }
 
-static int sync_directory(struct jnl_raw *raw)
+static int sync_directory(struct jnl_raw *raw, bool heal)
 {
 	int ret;
 
 	lock(raw, &raw->names_lock);
 	ret = raw->mine ? refresh(raw) : 0;
 	if (!ret && raw->mine && raw->table.formatted)
-		ret = store(raw);
+		ret = store(raw, heal);
 	unlock(raw, &raw->names_lock);
 	return ret;
 }
@@ -504,6 +506,26 @@ static int open_lock(struct jnl_raw *raw, int flags)
 	}
 }
 
+/* fd has the lock now, or has it no more: what was read no longer counts. */
+static void held(struct jnl_raw *raw, int fd, short type)
+{
+	struct handle *h;
+
+	lock(raw, &raw->handles_lock);
+	h = find(raw, fd);
+	if (h)
+		h->holds = type != F_UNLCK;
+	unlock(raw, &raw->handles_lock);
+	lock(raw, &raw->names_lock);
+	raw->mine = type == F_WRLCK;
+	raw->shared = type == F_RDLCK;
+	raw->loaded = false;
+	/* What is wrong with it is said to whoever asks for names. */
+	if (raw->mine)
+		(void)refresh(raw);
+	unlock(raw, &raw->names_lock);
+}
+
 static int raw_lock(struct jnl_sys *sys, int fd, int cmd, struct flock *fl)
 {
 	struct jnl_raw *raw = raw_of(sys);
@@ -514,20 +536,14 @@ static int raw_lock(struct jnl_sys *sys, int fd, int cmd, struct flock *fl)
 	if (h.kind != LOCK)
 		return -EBADF;
 	ret = raw->base->lock(raw->base, fd, cmd, fl);
-	if (ret || cmd != F_OFD_SETLK || fl->l_type == F_RDLCK)
+	if (ret || cmd != F_OFD_SETLK)
 		return ret;
 	/* Whoever had the device has given it up since: from the start. */
 	if (fl->l_type == F_WRLCK && !h.claimed) {
 		(void)raw->base->lock(raw->base, fd, F_OFD_SETLK, &back);
 		return -ESTALE;
 	}
-	lock(raw, &raw->names_lock);
-	raw->mine = fl->l_type == F_WRLCK;
-	raw->loaded = false;
-	/* What is wrong with it is said to whoever asks for names. */
-	if (raw->mine)
-		(void)refresh(raw);
-	unlock(raw, &raw->names_lock);
+	held(raw, fd, fl->l_type);
 	return 0;
 }
 
@@ -645,7 +661,7 @@ static int raw_fsync(struct jnl_sys *sys, int fd)
 	struct handle h = look(raw, fd);
 
 	if (h.kind == DIRECTORY)
-		return sync_directory(raw);
+		return sync_directory(raw, false);
 	/* The node's directory is none of ours. */
 	if (h.kind == PARENT)
 		return 0;
@@ -919,6 +935,12 @@ int jnl_raw_format(struct jnl_sys *sys, const struct jnl_segment_header *g,
 	unlock(raw, &raw->names_lock);
 	(void)raw->base->close(raw->base, fd);
 	return ret;
+}
+
+void jnl_raw_heal(struct jnl_sys *sys)
+{
+	if (jnl_is_raw(sys))
+		(void)sync_directory(raw_of(sys), true);
 }
 
 int jnl_raw_check(struct jnl_sys *sys, const struct jnl_segment_header *g)

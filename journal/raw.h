@@ -59,6 +59,13 @@ int jnl_raw_blank(struct jnl_sys *sys);
 int jnl_raw_format(struct jnl_sys *sys, const struct jnl_segment_header *g,
 		   bool wipe);
 
+/*
+ * Make both copies of the superblock whole again, if a crash has left one that
+ * is not.  Opening does it once the journal is found sound.  A failure shows
+ * when the next segment is made.
+ */
+void jnl_raw_heal(struct jnl_sys *sys);
+
 /* -EXDEV if the segments (g: the newest one's header) are not the device's. */
 int jnl_raw_check(struct jnl_sys *sys, const struct jnl_segment_header *g);
 
