@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "journal/driver.h"
+#include "journal/raw.h"
 #include "journal/replace.h"
 
 int jnl_file_add(journal *j, uint64_t number, int fd)
@@ -25,6 +26,7 @@ int jnl_file_add(journal *j, uint64_t number, int fd)
 	j->files = grown;
 	j->files[j->nfiles].number = number;
 	j->files[j->nfiles].generation = ++j->generation;
+	j->files[j->nfiles].base = jnl_raw_base(j->dir.sys, fd);
 	j->files[j->nfiles++].fd = fd;
 	return 0;
 }
@@ -63,6 +65,7 @@ static void take_file(journal *j, uint64_t number, int fd)
 		old = j->files[i].fd;
 		j->files[i].fd = fd;
 		j->files[i].generation = ++j->generation;
+		j->files[i].base = jnl_raw_base(j->dir.sys, fd);
 	}
 	assert(old >= 0);
 	jnl_file_close(j, old);

@@ -59,7 +59,7 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 				   way->flush == JNL_FLUSH_FDATASYNC, slot) < 0)
 			return false;
 	} else if (jnl_ring_write(c->ring, file, act->batch->image,
-				  act->batch->size, act->offset,
+				  act->batch->size, f->base + act->offset,
 				  way->dsync ? RWF_DSYNC : 0,
 				  j->dir.geometry.block_size, slot) < 0) {
 		return false;
