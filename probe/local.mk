@@ -9,6 +9,9 @@ libcore_la_SOURCES += \
 	probe/fs.c \
 	probe/kernel.c \
 	probe/machine.c probe/machine.h \
+	probe/machine-impl.h \
+	probe/machine-nvme.c \
+	probe/machine-ring.c \
 	probe/machine-try.c \
 	probe/mask.c probe/mask.h \
 	probe/mount.c \

@@ -16,12 +16,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "lib/compat.h"
-#include "probe/machine.h"
+#include "probe/machine-impl.h"
 
 #define CHUNK_BYTES	4096
 
@@ -180,8 +182,7 @@ static int ask_path(struct jnl_machine_linux *l, enum jnl_question kind,
 	return ret;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int format(char **ret_text, const char *fmt, ...)
+int jnl_machine_format(char **ret_text, const char *fmt, ...)
 {
 	va_list ap;
 	int ret;
@@ -204,7 +205,7 @@ static int call_uname(struct jnl_machine_linux *l, char **ret_text)
 		return -ENODATA;
 	if (uname(&un) < 0)
 		return -errno;
-	return format(ret_text, "release %s\n", un.release);
+	return jnl_machine_format(ret_text, "release %s\n", un.release);
 }
 
 static int call_fstat(struct jnl_machine_linux *l, char **ret_text)
@@ -215,8 +216,8 @@ static int call_fstat(struct jnl_machine_linux *l, char **ret_text)
 	ret = l->sys->fstat(l->sys, l->dirfd, &st);
 	if (ret < 0)
 		return ret;
-	return format(ret_text, "major %u\nminor %u\n", major(st.st_dev),
-			minor(st.st_dev));
+	return jnl_machine_format(ret_text, "major %u\nminor %u\n",
+				  major(st.st_dev), minor(st.st_dev));
 }
 
 static int call_fstatfs(struct jnl_machine_linux *l, char **ret_text)
@@ -228,13 +229,14 @@ static int call_fstatfs(struct jnl_machine_linux *l, char **ret_text)
 	ret = l->sys->fstatfs(l->sys, l->dirfd, &fs);
 	if (ret < 0)
 		return ret;
-	return format(ret_text, "type %u\nbsize %lu\nfrsize %lu\n"
-			"blocks %llu\nbavail %llu\nfiles %llu\n",
-			(unsigned int)fs.f_type, (unsigned long)fs.f_bsize,
-			(unsigned long)fs.f_frsize,
-			(unsigned long long)fs.f_blocks,
-			(unsigned long long)fs.f_bavail,
-			(unsigned long long)fs.f_files);
+	return jnl_machine_format(ret_text, "type %u\nbsize %lu\nfrsize %lu\n"
+				  "blocks %llu\nbavail %llu\nfiles %llu\n",
+				  (unsigned int)fs.f_type,
+				  (unsigned long)fs.f_bsize,
+				  (unsigned long)fs.f_frsize,
+				  (unsigned long long)fs.f_blocks,
+				  (unsigned long long)fs.f_bavail,
+				  (unsigned long long)fs.f_files);
 }
 
 static int call_statx(struct jnl_machine_linux *l, char **ret_text)
@@ -246,24 +248,102 @@ static int call_statx(struct jnl_machine_linux *l, char **ret_text)
 	ret = l->sys->statx(l->sys, l->dirfd, STATX_MNT_ID, &stx);
 	if (ret < 0 || !(stx.stx_mask & STATX_MNT_ID))
 		return ret;
-	return format(ret_text, "mnt_id %llu\n",
-			(unsigned long long)jnl_statx_mnt_id(&stx));
+	return jnl_machine_format(ret_text, "mnt_id %llu\n",
+				  (unsigned long long)jnl_statx_mnt_id(&stx));
 }
 
 static int call_statx_scratch(struct jnl_machine_linux *l, char **ret_text)
 {
+	char dio[80] = "", atomic[80] = "";
 	struct statx stx;
 	int ret;
 
 	if (l->scratch_fd < 0)
 		return l->scratch_fd;
 	memset(&stx, 0, sizeof(stx));
-	ret = l->sys->statx(l->sys, l->scratch_fd, STATX_DIOALIGN, &stx);
-	if (ret < 0 || !(stx.stx_mask & STATX_DIOALIGN))
+	ret = l->sys->statx(l->sys, l->scratch_fd,
+			    STATX_DIOALIGN | STATX_WRITE_ATOMIC, &stx);
+	if (ret < 0)
 		return ret;
-	return format(ret_text, "dio_mem_align %u\ndio_offset_align %u\n",
-			jnl_statx_dio_mem_align(&stx),
-			jnl_statx_dio_offset_align(&stx));
+	if (stx.stx_mask & STATX_DIOALIGN)
+		snprintf(dio, sizeof(dio),
+			 "dio_mem_align %u\ndio_offset_align %u\n",
+			 jnl_statx_dio_mem_align(&stx),
+			 jnl_statx_dio_offset_align(&stx));
+	if (stx.stx_mask & STATX_WRITE_ATOMIC)
+		snprintf(atomic, sizeof(atomic),
+			 "atomic_unit_min %u\natomic_unit_max %u\n",
+			 jnl_statx_atomic_min(&stx),
+			 jnl_statx_atomic_max(&stx));
+	return jnl_machine_format(ret_text, "%s%s", dio, atomic);
+}
+
+static int call_fstat_scratch(struct jnl_machine_linux *l, char **ret_text)
+{
+	struct stat st;
+	int ret;
+
+	if (l->scratch_fd < 0)
+		return l->scratch_fd;
+	ret = l->sys->fstat(l->sys, l->scratch_fd, &st);
+	if (ret < 0)
+		return ret;
+	return jnl_machine_format(ret_text, "links %llu\n",
+				  (unsigned long long)st.st_nlink);
+}
+
+static int call_flags_scratch(struct jnl_machine_linux *l, char **ret_text)
+{
+	int flags = 0, ret;
+
+	if (l->scratch_fd < 0)
+		return l->scratch_fd;
+	ret = l->sys->get_flags(l->sys, l->scratch_fd, &flags);
+	if (ret < 0)
+		return ret;
+	return jnl_machine_format(ret_text, "flags %u\n", (unsigned int)flags);
+}
+
+static int call_memlock(struct jnl_machine_linux *l, char **ret_text)
+{
+	struct rlimit limit;
+
+	(void)l;
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return -errno;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return jnl_machine_format(ret_text, "soft unlimited\n");
+	return jnl_machine_format(ret_text, "soft %llu\n",
+				  (unsigned long long)limit.rlim_cur);
+}
+
+static const char *file_kind(mode_t mode)
+{
+	return S_ISREG(mode) ? "file" : S_ISBLK(mode) ? "block" :
+	       S_ISCHR(mode) ? "char" : "other";
+}
+
+/* Whatever is there: a device node, the file behind a loop device. */
+static int call_stat(struct jnl_machine_linux *l, const char *path,
+		     char **ret_text)
+{
+	struct stat st;
+	char *full;
+	int ret;
+
+	full = full_path(l, path);
+	if (!full)
+		return -ENOMEM;
+	ret = stat(full, &st) < 0 ? -errno : 0;
+	free(full);
+	if (ret < 0)
+		return ret;
+	return jnl_machine_format(ret_text, "kind %s\nmajor %u\nminor %u\n"
+				  "rmajor %u\nrminor %u\nsize %llu\n",
+				  file_kind(st.st_mode), major(st.st_dev),
+				  minor(st.st_dev), major(st.st_rdev),
+				  minor(st.st_rdev),
+				  (unsigned long long)st.st_size);
 }
 
 static const struct {
@@ -275,6 +355,9 @@ static const struct {
 	{ "fstatfs", call_fstatfs },
 	{ "statx", call_statx },
 	{ "statx scratch", call_statx_scratch },
+	{ "fstat scratch", call_fstat_scratch },
+	{ "flags scratch", call_flags_scratch },
+	{ "getrlimit memlock", call_memlock },
 };
 
 static int ask_call(struct jnl_machine_linux *l, const char *subject,
@@ -282,6 +365,8 @@ static int ask_call(struct jnl_machine_linux *l, const char *subject,
 {
 	size_t i;
 
+	if (!strncmp(subject, "stat /", 6))
+		return call_stat(l, subject + 5, ret_text);
 	for (i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (!strcmp(calls[i].subject, subject))
 			return calls[i].call(l, ret_text);
@@ -317,6 +402,8 @@ static int answer(struct jnl_machine_linux *l, enum jnl_question kind,
 	case JNL_ASK_TRY:
 		ret = jnl_machine_try(l, subject, &text);
 		break;
+	case JNL_ASK_NVME:
+		return jnl_machine_nvme_page(l, subject, max, a);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -347,6 +434,7 @@ void jnl_machine_linux_init(struct jnl_machine_linux *l, struct jnl_sys *sys,
 	l->dirfd = dirfd;
 	l->sysroot = sysroot;
 	l->scratch_fd = l->direct_fd = -EBADF;
+	l->named = false;
 }
 
 void jnl_machine_linux_close(struct jnl_machine_linux *l)

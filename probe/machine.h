@@ -34,11 +34,17 @@ enum jnl_question {
 	 * "key value" lines.  Text, not structures: a dump outlives an ABI.
 	 * Numbers are decimal.  A key is left out where the kernel did not say.
 	 *
-	 *   uname           release
-	 *   fstat           major minor
-	 *   fstatfs         type bsize frsize blocks bavail files
-	 *   statx           mnt_id
-	 *   statx scratch   dio_mem_align dio_offset_align
+	 *   uname              release
+	 *   getrlimit memlock  soft (a number, or "unlimited")
+	 *   fstat              major minor
+	 *   fstatfs            type bsize frsize blocks bavail files
+	 *   statx              mnt_id
+	 *   statx scratch      dio_mem_align dio_offset_align
+	 *                      atomic_unit_min atomic_unit_max
+	 *   fstat scratch      links
+	 *   flags scratch      flags (FS_IOC_GETFLAGS)
+	 *   stat PATH          kind (file, block, char, other), major minor of
+	 *                      its file system, rmajor rminor of a node, size
 	 */
 	JNL_ASK_CALL,
 	/*
@@ -51,11 +57,28 @@ enum jnl_question {
 	 *   write N direct      N bytes at 0, by O_DIRECT
 	 *   rwf_dsync N         N bytes at N, with RWF_DSYNC
 	 *   rwf_dsync N direct
+	 *   rwf_atomic N direct N bytes at 0, with RWF_ATOMIC and RWF_DSYNC
+	 *   write_zeroes N      FALLOC_FL_WRITE_ZEROES, N bytes at 0
 	 *   fdatasync, fdatasync direct, fsync, fsync direct
+	 *   fiemap              extents unwritten shared other
+	 *   reflink             FICLONE into one more file of this kind
+	 *   io_uring FLAGS      make a ring (IORING_SETUP_*): flags features
+	 *   io_uring ops        op.N 1 for each operation that is supported
+	 *   io_uring files      register one
+	 *   io_uring buffers N  register N bytes
+	 *   nvme_node NAME      open /dev/NAME to read and write: kind, rmajor
+	 *                       rminor, nsid
+	 *   nvme_flush NAME N   NVMe Flush for namespace N through /dev/NAME
 	 */
 	JNL_ASK_TRY,
-	/* A page of the drive: "identify-controller nvme0n1",
-	 * "identify-namespace nvme0n1", "feature nvme0n1 6", ...: bytes. */
+	/*
+	 * What a drive says through /dev/NAME, as it says it:
+	 *
+	 *   identify-controller NAME     Identify, CNS 01h: 4096 bytes
+	 *   identify-namespace NAME N    Identify, CNS 00h, namespace N: 4096
+	 *   feature NAME N               Get Features N, current: dword 0, 4
+	 *                                bytes, little endian
+	 */
 	JNL_ASK_NVME,
 };
 
@@ -85,6 +108,7 @@ struct jnl_machine_linux {
 	 * negative errno of opening it. */
 	int scratch_fd;
 	int direct_fd;
+	bool named;			/* they have had a name */
 };
 
 /*
@@ -96,9 +120,5 @@ void jnl_machine_linux_init(struct jnl_machine_linux *l, struct jnl_sys *sys,
 
 /* Closes the scratch file. */
 void jnl_machine_linux_close(struct jnl_machine_linux *l);
-
-/* machine-try.c, for machine.c: 0 and text (may stay NULL), or an error. */
-int jnl_machine_try(struct jnl_machine_linux *l, const char *subject,
-		    char **ret_text);
 
 #endif
