@@ -99,8 +99,8 @@ raid_b=$(drive raid-b)
 modprobe raid1
 mdadm --create /dev/md0 --run --quiet --level=1 --metadata=1.2 \
 	--homehost=any --raid-devices=2 "$raid_a" "$raid_b"
-fs xfs /dev/md0
-keep md-raid1 "md RAID 1 over two NVMe drives, xfs, $on, as root" "$work/m"
+fs ext4 /dev/md0
+keep md-raid1 "md RAID 1 over two NVMe drives, ext4, $on, as root" "$work/m"
 gone
 mdadm --stop /dev/md0
 wipefs -qa "$raid_a" "$raid_b"
