@@ -145,7 +145,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->queue_depth = e->cfg.queue_depth;
 	info->method = j->method;
 	info->carrier = j->carrier;
-	info->driver = j->committer ? "thread" : "caller";
+	info->driver = j->loop ? "loop" : j->committer ? "thread" : "caller";
 	info->barrier = barrier_of(&j->dir.way);
 	if (j->trail)
 		info->trail = j->trail;
@@ -215,8 +215,7 @@ int journal_lock_holder(const char *path, pid_t *ret_pid)
 	pid_t pid;
 
 	state = jnl_cancel_off();
-	dirfd = sys->openat(sys, AT_FDCWD, path,
-			    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	dirfd = jnl_open_dir(&sys, path);
 	ret = dirfd < 0 ? dirfd : jnl_lock_holder(sys, dirfd, &pid);
 	if (dirfd >= 0)
 		(void)sys->close(sys, dirfd);

@@ -20,13 +20,14 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/raw.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
 #define RECORD_DEFAULT	(1024u * 1024)
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_SQPOLL)
+			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -78,6 +79,10 @@ static int check_options(const struct journal_options *o)
 				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
+	if (o->flags & JOURNAL_OVERWRITE &&
+	    (o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE)) != JOURNAL_CREATE)
+		return bad_option(o, "JOURNAL_OVERWRITE needs JOURNAL_CREATE "
+				  "and does not go with JOURNAL_EXCLUSIVE");
 	if (o->segment_size && (o->segment_size < JNL_SEGMENT_MIN ||
 				o->segment_size > JNL_SEGMENT_MAX ||
 				o->segment_size % JNL_SEGMENT_MIN))
@@ -87,15 +92,16 @@ static int check_options(const struct journal_options *o)
 		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
 				 "there is no method \"%s\"", o->method);
 	if (o->driver && strcmp(o->driver, "caller") &&
-	    strcmp(o->driver, "thread"))
-		return bad_option(o, "driver: \"caller\" or \"thread\"");
+	    strcmp(o->driver, "thread") && strcmp(o->driver, "loop"))
+		return bad_option(o, "driver: \"caller\", \"thread\" or "
+				  "\"loop\"");
 	if (o->carrier && strcmp(o->carrier, "pwritev2") &&
 	    strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "carrier: \"pwritev2\" or \"io_uring\"");
 	if (o->driver && !strcmp(o->driver, "caller") && o->carrier &&
 	    !strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "the carrier io_uring needs the driver "
-				  "thread");
+				  "thread or loop");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
 	return 0;
@@ -213,7 +219,7 @@ static int get_dir(struct opening *op)
 	struct jnl_dir *dir = &op->j->dir;
 	int ret;
 
-	dir->fd = jnl_open_dir(op->sys, op->path);
+	dir->fd = jnl_open_dir(&op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
 		ret = check_fresh(op->o);
 		if (ret < 0)
@@ -222,11 +228,26 @@ static int get_dir(struct opening *op)
 		if (ret < 0 && ret != -EEXIST)
 			return fail(op, ret, "cannot make the directory");
 		op->made_dir = !ret;
-		dir->fd = jnl_open_dir(op->sys, op->path);
+		dir->fd = jnl_open_dir(&op->sys, op->path);
 	}
+	dir->sys = op->sys;
 	if (dir->fd < 0)
 		return jnl_dir_error(op->o->error, dir->fd, op->path);
+	if (op->o->flags & JOURNAL_OVERWRITE && !jnl_is_raw(op->sys))
+		return bad_option(op->o, "JOURNAL_OVERWRITE is for block "
+				  "devices: remove the directory yourself");
 	return 0;
+}
+
+/* The table of slots is damaged, in so many words, or the listing failed. */
+static int no_names(struct opening *op, int ret)
+{
+	struct jnl_damage damage = { 0 };
+
+	jnl_raw_explain(op->sys, &damage);
+	if (damage.finding)
+		return jnl_damage_error(op->o->error, ret, op->path, &damage);
+	return fail(op, ret, "cannot list the directory");
 }
 
 /* What the directory is, from its names alone. */
@@ -236,9 +257,14 @@ static int judge_names(struct opening *op)
 	int ret;
 
 	jnl_names_free(&op->names);
+	/* Whatever there is. */
+	if (op->o->flags & JOURNAL_OVERWRITE) {
+		op->fresh = true;
+		return check_fresh(op->o);
+	}
 	ret = jnl_names_read(op->sys, op->j->dir.fd, &op->names);
 	if (ret < 0)
-		return fail(op, ret, "cannot list the directory");
+		return no_names(op, ret);
 	op->fresh = !op->names.count;
 	if (!op->fresh && op->o->flags & JOURNAL_EXCLUSIVE)
 		return jnl_error(op->o->error, -EEXIST, JOURNAL_LSN_NONE,
@@ -257,6 +283,7 @@ static int get_lock(struct opening *op)
 {
 	journal *j = op->j;
 	pid_t pid = 0;
+	int ret;
 
 	j->lock_fd = jnl_lock_write(op->sys, j->dir.fd);
 	if (j->lock_fd >= 0)
@@ -268,7 +295,13 @@ static int get_lock(struct opening *op)
 				 "stop it", op->path);
 	if (j->lock_fd != -EBUSY)
 		return fail(op, j->lock_fd, "cannot take the lock");
-	if (!jnl_lock_holder(op->sys, j->dir.fd, &pid) && pid)
+	ret = jnl_lock_holder(op->sys, j->dir.fd, &pid);
+	if (ret == -ENOENT && jnl_is_raw(op->sys))
+		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is in use: it is mounted, or "
+				 "another program has it for itself (lsblk and "
+				 "fuser tell): choose another one", op->path);
+	if (!ret && pid)
 		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE,
 				 "lock", "%s: process %ld has the journal open "
 				 "for writing: stop it first", op->path,
@@ -276,6 +309,26 @@ static int get_lock(struct opening *op)
 	return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, "lock",
 			 "%s: another writer has the journal open: stop it "
 			 "first", op->path);
+}
+
+/* A device is taken only if nobody else's data is on it. */
+static int judge_device(struct opening *op)
+{
+	int ret;
+
+	if (!op->fresh || op->o->flags & JOURNAL_OVERWRITE)
+		return 0;
+	ret = jnl_raw_blank(op->sys);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is too small for a journal",
+				 op->path);
+	if (ret != -EEXIST)
+		return ret ? fail(op, ret, "cannot look the device over") : 0;
+	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+			 "%s: the device is not blank: if nothing on it is "
+			 "needed any more, say so by JOURNAL_OVERWRITE "
+			 "(journal-tool append --overwrite)", op->path);
 }
 
 static int recover(struct opening *op)
@@ -292,6 +345,11 @@ static int recover(struct opening *op)
 	jnl_view_init(&view, op->sys, op->j->dir.fd, true);
 	ret = jnl_recover(&view, &op->names, JNL_RECOVER_LOCKED, rec, &damage);
 	jnl_view_fini(&view);
+	if (!ret) {
+		damage.finding = JOURNAL_SOUND;
+		ret = jnl_raw_check(op->sys, &rec->geometry);
+		jnl_raw_explain(op->sys, &damage);
+	}
 	if (ret < 0)
 		return jnl_damage_error(op->o->error, ret, op->path, &damage);
 	op->j->dir.geometry = rec->geometry;
@@ -337,12 +395,16 @@ static int choose(struct opening *op)
 	return 0;
 }
 
-/* How much of segment 0 is filled before a new journal is open. */
+/*
+ * How much of segment 0 is filled before a new journal is open.  On a device
+ * all of it: what is not filled there is not zero, but somebody's old data.
+ */
 static uint64_t first_fill(const struct jnl_dir *dir)
 {
 	uint64_t size = dir->geometry.segment_size;
 
-	return size < JNL_FIRST_FILL ? size : JNL_FIRST_FILL;
+	return size < JNL_FIRST_FILL || jnl_is_raw(dir->sys) ?
+	       size : JNL_FIRST_FILL;
 }
 
 /* The shape of a journal that is not there yet. */
@@ -371,6 +433,16 @@ static int create(struct opening *op)
 	bool final;
 	int ret;
 
+	ret = jnl_raw_format(op->sys, &dir->geometry,
+			     op->o->flags & JOURNAL_OVERWRITE);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: a journal needs 2 MiB and room for two "
+				 "segments of %llu bytes: choose a smaller "
+				 "segment_size, or a larger device", op->path,
+				 (unsigned long long)dir->geometry.segment_size);
+	if (ret < 0)
+		return fail(op, ret, "cannot write the superblock");
 	ret = sync_parent(op->sys, dir->fd, op->made_dir);
 	if (ret < 0)
 		return fail(op, ret, "cannot sync the directory above");
@@ -519,6 +591,8 @@ static int open_for_writing(struct opening *op)
 	/* What was listed without the lock may have changed since. */
 	if (!ret)
 		ret = judge_names(op);
+	if (!ret)
+		ret = judge_device(op);
 	if (!ret && !op->fresh)
 		ret = recover(op);
 	if (!ret && op->o->witness_lsn > j->recovered.end)
@@ -548,6 +622,7 @@ static int open_for_writing(struct opening *op)
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
+	jnl_raw_heal(op->sys);
 	return 0;
 }
 
@@ -604,7 +679,7 @@ int jnl_open(journal **ret_j, const char *path,
 		ret = open_for_writing(&op);
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
-		ret = jnl_driver_start(op.j, &o);
+		ret = jnl_driver_start(op.j, &o, env->no_helper);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)

@@ -221,6 +221,17 @@ static int linux_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
 	return ret < 0 ? -errno : ret;
 }
 
+static int linux_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
+{
+	uint64_t size;
+
+	(void)sys;
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+		return -errno;
+	*ret_size = size;
+	return 0;
+}
+
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -300,6 +311,7 @@ static const struct jnl_sys linux_table = {
 	.fiemap = linux_fiemap,
 	.nvme_id = linux_nvme_id,
 	.nvme_flush = linux_nvme_flush,
+	.device_size = linux_device_size,
 	.random = linux_random,
 	.ring_setup = linux_ring_setup,
 	.ring_enter = linux_ring_enter,

@@ -74,6 +74,8 @@ struct jnl_sys {
 	 * or, if the drive says no, its completion status, which is positive.
 	 */
 	int (*nvme_flush)(struct jnl_sys *sys, int fd, uint32_t nsid);
+	/* BLKGETSIZE64: how many bytes the block device has. */
+	int (*device_size)(struct jnl_sys *sys, int fd, uint64_t *ret_size);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
 	/*

@@ -22,8 +22,8 @@ libcore_la_SOURCES += \
 	probe/mount.c \
 	probe/needs.c probe/needs.h \
 	probe/nvme.c \
-	probe/open.c \
 	probe/probe.c probe/probe.h \
+	probe/public.c \
 	probe/rank.c \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \
@@ -31,12 +31,16 @@ libcore_la_SOURCES += \
 	probe/tries.c \
 	probe/untorn.c
 
-bin_PROGRAMS += journal-probe
-journal_probe_SOURCES = \
+# What draws a probe, also for who tests it.
+probe_show_sources = \
 	probe/json.c \
-	probe/main.c \
-	probe/main-dump.c probe/main-dump.h \
 	probe/screen.c \
 	probe/show.h
+
+bin_PROGRAMS += journal-probe
+journal_probe_SOURCES = \
+	probe/main.c \
+	probe/main-dump.c probe/main-dump.h \
+	$(probe_show_sources)
 journal_probe_LDADD = libjournal.la
 dist_man_MANS += doc/journal-probe.1

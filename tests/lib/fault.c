@@ -12,7 +12,7 @@ static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
 	"statx", "fstatfs", "lock", "get_flags", "set_flags", "clone",
-	"fiemap", "nvme_id", "nvme_flush", "random",
+	"fiemap", "nvme_id", "nvme_flush", "device_size", "random",
 	"ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
@@ -230,6 +230,11 @@ static int f_nvme_flush(struct jnl_sys *s, int fd, uint32_t nsid)
 	return BASE(s)->nvme_flush(BASE(s), fd, nsid);
 }
 
+static int f_device_size(struct jnl_sys *s, int fd, uint64_t *size)
+{
+	PASS(FAULT_DEVICE_SIZE, BASE(s)->device_size(BASE(s), fd, size));
+}
+
 static int f_random(struct jnl_sys *s, void *buf, size_t len)
 {
 	PASS(FAULT_RANDOM, BASE(s)->random(BASE(s), buf, len));
@@ -289,6 +294,7 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
 		.clone = f_clone, .fiemap = f_fiemap,
 		.nvme_id = f_nvme_id, .nvme_flush = f_nvme_flush,
+		.device_size = f_device_size,
 		.random = f_random, .ring_setup = f_ring_setup,
 		.ring_enter = f_ring_enter, .ring_register = f_ring_register,
 		.ring_result = f_ring_result,
