@@ -11,7 +11,8 @@
 static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
-	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap", "random",
+	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap",
+	"nvme_id", "nvme_flush", "random",
 	"ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
@@ -209,6 +210,21 @@ static int f_fiemap(struct jnl_sys *s, int fd, struct fiemap *map)
 	return 0;
 }
 
+static int f_nvme_id(struct jnl_sys *s, int fd)
+{
+	PASS(FAULT_NVME_ID, BASE(s)->nvme_id(BASE(s), fd));
+}
+
+static int f_nvme_flush(struct jnl_sys *s, int fd, uint32_t nsid)
+{
+	if (hit(FAULT(s), FAULT_NVME_FLUSH)) {
+		if (FAULT(s)->after)
+			(void)BASE(s)->nvme_flush(BASE(s), fd, nsid);
+		return FAULT(s)->err;
+	}
+	return BASE(s)->nvme_flush(BASE(s), fd, nsid);
+}
+
 static int f_random(struct jnl_sys *s, void *buf, size_t len)
 {
 	PASS(FAULT_RANDOM, BASE(s)->random(BASE(s), buf, len));
@@ -266,7 +282,8 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.list = f_list, .fstat = f_fstat, .statx = f_statx,
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
-		.fiemap = f_fiemap, .random = f_random,
+		.fiemap = f_fiemap, .nvme_id = f_nvme_id,
+		.nvme_flush = f_nvme_flush, .random = f_random,
 		.ring_setup = f_ring_setup, .ring_enter = f_ring_enter,
 		.ring_register = f_ring_register,
 		.ring_result = f_ring_result,
