@@ -4,8 +4,10 @@ libcore_la_SOURCES += \
 	journal/caller.c \
 	journal/carry.c \
 	journal/core.c journal/core.h \
+	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
+	journal/flight.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
