@@ -7,6 +7,7 @@ libcore_la_SOURCES += \
 	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
+	journal/extents.c journal/extents.h \
 	journal/flight.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
