@@ -1,6 +1,7 @@
 include_HEADERS += journal/journal.h
 libcore_la_SOURCES += \
 	journal/attach.c \
+	journal/barrier.c \
 	journal/caller.c \
 	journal/carry.c \
 	journal/core.c journal/core.h \

@@ -265,6 +265,7 @@ static char *why_usable(journal_probe *p, const struct jnl_method *m,
 static char *why_not(journal_probe *p, const struct jnl_method *m,
 		     unsigned int waived, enum jnl_fact *ret_fact)
 {
+	unsigned int judged = 0;
 	enum jnl_fact most;
 	uint64_t block;
 	size_t i;
@@ -285,6 +286,15 @@ static char *why_not(journal_probe *p, const struct jnl_method *m,
 					text ? text : "no");
 		free(text);
 		return line;
+	}
+	/* What no fact judges is not met. */
+	for (i = 0; i < NEEDS; i++)
+		judged |= needs[i].bit;
+	if (m->needs & ~judged) {
+		*ret_fact = JNL_DEVICE_KIND;
+		return jnl_probe_format(p, "%s: what the method needs of the "
+					"drive is not known here",
+					jnl_fact_name(JNL_DEVICE_KIND));
 	}
 	block = jnl_rank_block_size(p, &most);
 	if (!(m->needs & JNL_NEED_DIRECT_IO) || block <= JNL_BLOCK_MAX)
@@ -318,7 +328,7 @@ static void rank_one(journal_probe *p, struct jnl_rank *rank, size_t i,
 		out->barrier = dsync_works(p, m) ? "RWF_DSYNC" :
 			       jnl_fact_is(p, JNL_FS_FLUSH, "fsync") ?
 					"fsync" : "fdatasync";
-	if (out->usable && rank->chosen == JNL_METHODS_MAX)
+	if (out->usable && !m->on_request && rank->chosen == JNL_METHODS_MAX)
 		rank->chosen = i;
 }
 

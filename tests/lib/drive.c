@@ -38,7 +38,7 @@ static ssize_t d_pwrite(struct jnl_sys *sys, int fd, const void *buf,
 		n = d->base->pwrite(d->base, fd, buf, len, offset,
 				    rwf & ~RWF_ATOMIC);
 	pthread_mutex_lock(&d->lock);
-	d->uncovered++;
+	d->uncovered += !(rwf & RWF_DSYNC);
 	d->atomic += !!(rwf & RWF_ATOMIC);
 	pthread_mutex_unlock(&d->lock);
 	return n;
