@@ -141,6 +141,16 @@ static const char *barrier_of(const journal *j)
 	return j->dir.way.flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
 }
 
+/* What is left of one block that cannot tear for the one record in it. */
+static uint32_t untorn_max(const struct jnl_engine *e)
+{
+	uint32_t room = e->cfg.block_size - JNL_BATCH_HEADER - JNL_RECORD_WORD;
+
+	if (jnl_engine_untorn_max(e) < e->cfg.block_size)
+		return 0;
+	return room < e->cfg.record_max ? room : e->cfg.record_max;
+}
+
 static void fill_info(journal *j, struct journal_info *info)
 {
 	const struct jnl_recovery *rec = &j->recovered;
@@ -175,6 +185,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	if (j->trail)
 		info->trail = j->trail->line;
 	info->failed = e->error;
+	info->untorn_max = untorn_max(e);
 }
 
 int journal_info(journal *j, struct journal_info *info)

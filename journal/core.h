@@ -108,6 +108,7 @@ struct journal {
 	struct jnl_committer *committer;	/* NULL: the caller driver */
 	const char *carrier;
 	struct jnl_drive drive;
+	struct jnl_untorn untorn;	/* what the drive promises */
 	struct jnl_text *trail;		/* how all this was chosen */
 	struct jnl_bell *bell;		/* one for each place in the queue */
 	_Atomic uint64_t durable;	/* the engine's frontier, without lock */

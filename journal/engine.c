@@ -388,6 +388,16 @@ void jnl_engine_untorn(struct jnl_engine *e, uint64_t segment, uint32_t max)
 	};
 }
 
+uint32_t jnl_engine_untorn_max(const struct jnl_engine *e)
+{
+	uint64_t segment = jnl_engine_end(e) / e->cfg.segment_size;
+	const struct jnl_untorn_batches *u = &e->untorn[segment & 1];
+
+	if (!e->cfg.dsync || e->fault || u->segment != segment)
+		return 0;
+	return u->max;
+}
+
 /* Whether the write of b, whose size is known, is whole or nothing. */
 static bool cannot_tear(const struct jnl_engine *e, const struct jnl_batch *b)
 {

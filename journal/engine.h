@@ -221,6 +221,10 @@ void jnl_engine_dsync(struct jnl_engine *e);
  */
 void jnl_engine_untorn(struct jnl_engine *e, uint64_t segment, uint32_t max);
 
+/* What was told of the segment that the next batch goes to, or 0 if batches
+ * are not marked there. */
+uint32_t jnl_engine_untorn_max(const struct jnl_engine *e);
+
 /* How an action ended: 0 or a negative errno. */
 void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
 		     int err);

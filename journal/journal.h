@@ -270,7 +270,16 @@ struct journal_info {
 	uint32_t tail_batches;	/* batch headers among them */
 	int32_t failed;		/* 0, or the error that ended the journal */
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
-	uint32_t reserved;
+	/*
+	 * A record of up to so many bytes that is committed alone lies in one
+	 * block, which kernel, file system and drive promise to write whole or
+	 * not at all, whenever the power goes; if it is found in part all the
+	 * same, opening reports damage.  0: nobody promises that, or not any
+	 * more after a failed write; then a torn commit is found by its
+	 * checksum and was never there.  Larger commits are written so where
+	 * their place allows it, which is not known beforehand.
+	 */
+	uint32_t untorn_max;
 	const char *driver;	/* who carries: "caller", "thread", or "" */
 };
 

@@ -20,6 +20,7 @@ libcore_la_SOURCES += \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
 	journal/thread.c \
+	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
 	journal/view.c journal/view.h \
 	journal/wake.c

@@ -20,6 +20,7 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
 #define RECORD_DEFAULT	(1024u * 1024)
@@ -362,6 +363,10 @@ static int choose(struct opening *op)
 	j->method = op->choice.method->name;
 	j->dir.way = op->choice.way;
 	j->dir.nocow = op->choice.nocow;
+	/* By RWF_DSYNC, or not at all: what a drive keeps in its cache it may
+	 * still tear when it writes it out. */
+	if (op->choice.way.dsync)
+		j->untorn = op->choice.untorn;
 	ret = get_drive(op);
 	if (ret < 0)
 		return ret;
@@ -542,6 +547,7 @@ static int begin_life(struct opening *op)
 	segments = (lsn / size > rec->newest ? lsn / size : rec->newest) + 1;
 	jnl_engine_start(&j->engine, lsn + block, sum, rec->trim, segments,
 			 ready_end);
+	jnl_untorn_begin(j, lsn + block, ready_end == UINT64_MAX);
 	return 0;
 }
 

@@ -135,7 +135,9 @@ static void prepare_write(const struct jnl_ring *ring, const struct jnl_op *op,
 	unsigned int len = (unsigned int)(op->len - op->done);
 	uint64_t offset = op->offset + op->done;
 
-	if (in_memory(ring, op))
+	/* An atomic write from a registered buffer is refused (fs/read_write.c,
+	 * generic_atomic_write_valid()). */
+	if (in_memory(ring, op) && !(op->rwf & RWF_ATOMIC))
 		io_uring_prep_write_fixed(sqe, (int)op->slot, buf, len, offset,
 					  0);
 	else

@@ -68,6 +68,21 @@ static int d_fdatasync(struct jnl_sys *sys, int fd)
 	return covered(d, &d->files, d->base->fdatasync(d->base, fd));
 }
 
+static int d_statx(struct jnl_sys *sys, int fd, unsigned int mask,
+		   struct statx *stx)
+{
+	struct drive *d = drive_of(sys);
+	uint32_t limit[2] = { 4096, d->atomic_max };
+	int ret = d->base->statx(d->base, fd, mask, stx);
+
+	if (ret < 0 || !d->atomic_max || !(mask & STATX_WRITE_ATOMIC))
+		return ret;
+	stx->stx_mask |= STATX_WRITE_ATOMIC;
+	/* struct statx: stx_atomic_write_unit_min and _max */
+	memcpy((char *)stx + 0xa8, limit, sizeof(limit));
+	return 0;
+}
+
 static int d_nvme_id(struct jnl_sys *sys, int fd)
 {
 	(void)fd;
@@ -119,6 +134,7 @@ void drive_init(struct drive *d)
 	d->sys.pwrite = d_pwrite;
 	d->sys.fsync = d_fsync;
 	d->sys.fdatasync = d_fdatasync;
+	d->sys.statx = d_statx;
 	d->sys.nvme_id = d_nvme_id;
 	d->sys.nvme_flush = d_nvme_flush;
 	d->sys.ring_result = d_ring_result;

@@ -32,6 +32,7 @@ struct drive {
 	int nsid;		/* what the device says */
 	/* 0: RWF_ATOMIC is taken, and is a plain write; else the error. */
 	int takes_atomic;
+	uint32_t atomic_max;	/* what statx says of it; 0: nothing */
 	unsigned long atomic;	/* such writes */
 
 	unsigned long ioctls, commands;	/* Flushes that were asked for */
