@@ -20,6 +20,7 @@
 static int start_thread(journal *j)
 {
 	struct jnl_committer *c = j->committer;
+	void *(*main)(void *) = j->loop ? jnl_loop_main : jnl_committer_main;
 	sigset_t all, old;
 	pthread_attr_t attr;
 	int ret;
@@ -31,10 +32,10 @@ static int start_thread(journal *j)
 	/* Signals are the application's. */
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	ret = pthread_create(&c->thread, &attr, jnl_committer_main, j);
+	ret = pthread_create(&c->thread, &attr, main, j);
 	/* A program with much thread-local storage needs a larger stack. */
 	if (ret == EINVAL)
-		ret = pthread_create(&c->thread, NULL, jnl_committer_main, j);
+		ret = pthread_create(&c->thread, NULL, main, j);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	(void)pthread_attr_destroy(&attr);
 	if (ret)
@@ -54,6 +55,8 @@ static void try_ring(journal *j, const struct journal_options *o)
 	struct jnl_ring_config cfg = {
 		.entries = c->slots,
 		.sqpoll = o->flags & JOURNAL_SQPOLL,
+		.async = j->loop,
+		.event_fd = c->event_fd,
 		.lock_fd = j->lock_fd,
 		.device = j->drive.on,
 		.device_fd = j->drive.nvme.fd,
@@ -61,7 +64,14 @@ static void try_ring(journal *j, const struct journal_options *o)
 		.memory_len = j->engine.memory_len,
 	};
 
-	(void)jnl_ring_open(&c->ring, j->dir.sys, &cfg, &c->report);
+	if (jnl_ring_open(&c->ring, j->dir.sys, &cfg, &c->report) < 0 ||
+	    !j->loop)
+		return;
+	/* It has no owner who would have to do this. */
+	if (jnl_ring_enable(c->ring, &c->report) < 0) {
+		jnl_ring_close(c->ring, true);
+		c->ring = NULL;
+	}
 }
 
 static void say_ring(journal *j)
@@ -91,31 +101,50 @@ static void say_ring(journal *j)
 	jnl_say(j, line);
 }
 
-static int start_committer(journal *j, const struct journal_options *o)
+static int make_committer(journal *j)
 {
 	struct jnl_committer *c = calloc(1, sizeof(*c));
-	bool want_ring = !o->carrier || strcmp(o->carrier, "pwritev2");
-	bool direct = j->dir.way.direct;
-	int ret;
 
 	if (!c)
 		return -ENOMEM;
 	j->committer = c;
+	c->event_fd = c->kick_fd = -1;
 	(void)pthread_cond_init(&c->work, NULL);
 	/* Every batch in the queue, and a flush. */
 	c->slots = j->engine.queue_len + 1;
 	c->flying = calloc(c->slots, sizeof(*c->flying));
 	if (!c->flying)
 		return -ENOMEM;
+	return j->loop ? jnl_loop_init(c) : 0;
+}
+
+static int start_committer(journal *j, const struct journal_options *o,
+			   bool no_thread)
+{
+	bool want_ring = !o->carrier || strcmp(o->carrier, "pwritev2");
+	bool direct = j->dir.way.direct;
+	struct jnl_committer *c;
+	int ret;
+
+	ret = make_committer(j);
+	if (ret < 0)
+		return jnl_error(o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "cannot start the driver: %s",
+				 jnl_system_words(ret));
+	c = j->committer;
 	if (want_ring && direct)
 		try_ring(j, o);
-	ret = start_thread(j);
+	ret = no_thread && j->loop ? 0 : start_thread(j);
 	if (ret < 0)
 		return jnl_error(o->error, ret, JOURNAL_LSN_NONE, NULL,
 				 "cannot start the committer thread: %s",
 				 jnl_system_words(ret));
-	jnl_say(j, o->driver ? "driver thread: as asked for" :
-		"driver thread: the carrier that was asked for needs it");
+	if (j->loop)
+		jnl_say(j, "driver loop: as asked for");
+	else
+		jnl_say(j, o->driver ? "driver thread: as asked for" :
+			"driver thread: the carrier that was asked for needs "
+			"it");
 	if (want_ring && direct)
 		say_ring(j);
 	else
@@ -133,7 +162,8 @@ static int start_committer(journal *j, const struct journal_options *o)
 	return 0;
 }
 
-int jnl_driver_start(journal *j, const struct journal_options *o)
+int jnl_driver_start(journal *j, const struct journal_options *o,
+		     bool no_thread)
 {
 	int ret;
 
@@ -143,9 +173,10 @@ int jnl_driver_start(journal *j, const struct journal_options *o)
 	ret = jnl_bells_init(j);
 	if (ret < 0)
 		return ret;
-	if ((o->driver && !strcmp(o->driver, "thread")) ||
+	j->loop = o->driver && !strcmp(o->driver, "loop");
+	if (j->loop || (o->driver && !strcmp(o->driver, "thread")) ||
 	    (o->carrier && !strcmp(o->carrier, "io_uring")))
-		return start_committer(j, o);
+		return start_committer(j, o, no_thread);
 	jnl_say(j, o->driver ? "driver caller: as asked for" :
 		"driver caller: no hop for one thread, and as good as a thread "
 		"of its own for many");
@@ -167,6 +198,7 @@ bool jnl_committer_free(journal *j, bool alive)
 	jnl_ring_close(c->ring, alive);
 	if (alive)
 		pthread_cond_destroy(&c->work);
+	jnl_loop_fini(c);
 	free(c->flying);
 	free(c);
 	j->committer = NULL;

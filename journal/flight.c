@@ -22,7 +22,7 @@ void jnl_keep_files(journal *j)
 	struct jnl_committer *c = j->committer;
 	uint64_t *live;
 
-	if (!c->ring || c->generation == j->generation)
+	if (!c->ring)
 		return;
 	live = calloc(j->nfiles + 1, sizeof(*live));
 	if (!live)
@@ -30,8 +30,17 @@ void jnl_keep_files(journal *j)
 	for (size_t i = 0; i < j->nfiles; i++)
 		live[i] = j->files[i].generation;
 	jnl_ring_keep(c->ring, live, j->nfiles);
-	c->generation = j->generation;
 	free(live);
+}
+
+struct jnl_flight *jnl_free_flight(struct jnl_committer *c)
+{
+	struct jnl_flight *slot = c->flying;
+
+	while (slot->act.kind != JNL_ACT_NONE)
+		slot++;
+	assert(slot < c->flying + c->slots);
+	return slot;
 }
 
 /*
@@ -60,13 +69,10 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 	struct jnl_ring_file file = { .fd = f->fd,
 				      .generation = f->generation };
 	struct jnl_committer *c = j->committer;
-	struct jnl_flight *slot = c->flying;
+	struct jnl_flight *slot = jnl_free_flight(c);
 
 	if (!c->ring || jnl_ring_broken(c->ring))
 		return false;
-	while (slot->act.kind != JNL_ACT_NONE)
-		slot++;
-	assert(slot < c->flying + c->slots);
 	if (act->kind == JNL_ACT_FLUSH) {
 		if (flush_takes_off(j, act, file, slot) < 0)
 			return false;

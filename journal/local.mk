@@ -13,6 +13,7 @@ libcore_la_SOURCES += \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
+	journal/loop.c \
 	journal/open.c \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \

@@ -98,7 +98,9 @@ void *jnl_committer_main(void *arg)
 		} else if (c->stop) {
 			break;
 		} else {
-			jnl_keep_files(j);
+			if (c->generation != j->generation)
+				jnl_keep_files(j);
+			c->generation = j->generation;
 			c->asleep = true;
 			while (c->asleep && !c->stop)
 				pthread_cond_wait(&c->work, &j->lock);
@@ -122,12 +124,15 @@ void jnl_committer_stop(journal *j)
 {
 	struct jnl_committer *c = j->committer;
 
-	if (!c || !c->running)
+	if (!c)
 		return;
 	pthread_mutex_lock(&j->lock);
+	if (j->loop)
+		jnl_loop_drain(j);
 	c->stop = true;
 	pthread_cond_signal(&c->work);
 	pthread_mutex_unlock(&j->lock);
-	(void)pthread_join(c->thread, NULL);
+	if (c->running)
+		(void)pthread_join(c->thread, NULL);
 	c->running = false;
 }

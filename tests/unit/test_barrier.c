@@ -155,11 +155,11 @@ static unsigned long asked(void)
 	return drive.ioctls + drive.commands;
 }
 
-static const char *const drivers[] = { "caller", "thread" };
+static const char *const drivers[] = { "caller", "thread", "loop" };
 
 START_TEST(a_commit_is_flushed_by_the_drive_once_its_segment_is_settled)
 {
-	for (int d = 0; d < 2; d++) {
+	for (int d = 0; d < 3; d++) {
 		setup();
 		ck_assert_int_eq(open_with(drivers[d], SMALL), 0);
 		is_on();
@@ -184,7 +184,7 @@ END_TEST
 
 START_TEST(every_segment_is_looked_at_again)
 {
-	for (int d = 0; d < 2; d++) {
+	for (int d = 0; d < 3; d++) {
 		start(drivers[d]);
 		commit_many(60);
 		/* at least three rotations, each with a look of its own */
@@ -244,7 +244,7 @@ START_TEST(extents_that_are_not_as_they_should_be_end_it)
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
-		start(drivers[i % 2]);
+		start(drivers[i % 3]);
 		commit_many(3);
 		is_on();
 		/* a copy by reflink, say: seen when the next segment is used */
@@ -278,7 +278,7 @@ START_TEST(a_flush_that_was_refused_is_one_of_the_file)
 				       -EOPNOTSUPP, -EINVAL, -EBADF };
 
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
-		start(drivers[i % 2]);
+		start(drivers[i % 3]);
 		commit_many(3);
 		drive.by_ioctl = drive.by_ring = refused[i];
 		drive.ioctls = drive.commands = drive.files = 0;
@@ -302,16 +302,16 @@ START_TEST(a_flush_that_failed_is_never_asked_again)
 				      -ENODEV, -ENXIO, -ETIMEDOUT, -ENOLINK,
 				      -EAGAIN, -ENOMEM };
 
-	for (size_t i = 0; i < 2 * sizeof(failed) / sizeof(*failed); i++) {
-		start(drivers[i % 2]);
+	for (size_t i = 0; i < 3 * sizeof(failed) / sizeof(*failed); i++) {
+		start(drivers[i % 3]);
 		commit_many(3);
-		drive.by_ioctl = drive.by_ring = failed[i / 2];
+		drive.by_ioctl = drive.by_ring = failed[i / 3];
 		drive.ioctls = drive.commands = 0;
 		/* what only the drive's cache has is written once more */
 		commit_many(1);
 		ck_assert_uint_eq(asked(), 1);
 		ck_assert_uint_eq(replacements(), 1);
-		is_given_up(failed[i / 2] > 0 ? "status" : "NVMe Flush");
+		is_given_up(failed[i / 3] > 0 ? "status" : "NVMe Flush");
 		commit_many(30);
 		ck_assert_uint_eq(asked(), 1);
 		close_and_check();
@@ -337,7 +337,7 @@ START_TEST(a_namespace_that_is_gone_ends_the_journal_with_nothing_lost)
 	unsigned int n = 0;
 	int ret;
 
-	for (int d = 0; d < 2; d++) {
+	for (int d = 0; d < 3; d++) {
 		start(drivers[d]);
 		commit_many(10);
 		drive.by_ioctl = drive.by_ring = -ENODEV;
