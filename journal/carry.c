@@ -12,6 +12,7 @@
 
 #include "journal/driver.h"
 #include "journal/format.h"
+#include "journal/raw.h"
 #include "journal/replace.h"
 #include "lib/compat.h"
 
@@ -28,6 +29,7 @@ int jnl_file_add(journal *j, uint64_t number, int fd)
 	j->files[j->nfiles].number = number;
 	j->files[j->nfiles].generation = ++j->generation;
 	j->files[j->nfiles].settled = false;
+	j->files[j->nfiles].base = jnl_raw_base(j->dir.sys, fd);
 	j->files[j->nfiles++].fd = fd;
 	return 0;
 }
@@ -67,6 +69,7 @@ static void take_file(journal *j, uint64_t number, int fd)
 		j->files[i].fd = fd;
 		j->files[i].generation = ++j->generation;
 		j->files[i].settled = false;
+		j->files[i].base = jnl_raw_base(j->dir.sys, fd);
 	}
 	assert(old >= 0);
 	jnl_file_close(j, old);

@@ -251,8 +251,7 @@ int journal_lock_holder(const char *path, pid_t *ret_pid)
 	pid_t pid;
 
 	state = jnl_cancel_off();
-	dirfd = sys->openat(sys, AT_FDCWD, path,
-			    O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	dirfd = jnl_open_dir(&sys, path);
 	ret = dirfd < 0 ? dirfd : jnl_lock_holder(sys, dirfd, &pid);
 	if (dirfd >= 0)
 		(void)sys->close(sys, dirfd);

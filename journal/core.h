@@ -34,6 +34,8 @@ struct jnl_segment_file {
 	uint64_t generation;	/* unlike fd, never used again */
 	int fd;
 	bool settled;		/* a flush of the drive covers its batches */
+	uint64_t base;		/* where the file begins on what fd has open,
+				 * for a ring: a slot of a raw device */
 };
 
 /* The method nvme-flush: flushes past the file system (journal/barrier.c). */
@@ -295,8 +297,12 @@ bool jnl_given_back(struct jnl_sys *sys, const char *path,
 		    const struct jnl_recovery *rec, uint64_t lsn,
 		    uint64_t *ret_first);
 
-/* The directory's descriptor, or -errno; and that in words. */
-int jnl_open_dir(struct jnl_sys *sys, const char *path);
+/*
+ * The directory's descriptor, or -errno; and that in words.  For a block
+ * device *sys becomes a table over the one that it was (journal/raw.h): from
+ * then on use that one, until the last of its descriptors is closed.
+ */
+int jnl_open_dir(struct jnl_sys **sys, const char *path);
 int jnl_dir_error(struct journal_error *error, int ret, const char *path);
 
 /* Put a failed recovery into words. */

@@ -77,7 +77,7 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 		if (flush_takes_off(j, act, file, slot) < 0)
 			return false;
 	} else if (jnl_ring_write(c->ring, file, act->batch->image,
-				  act->batch->size, act->offset,
+				  act->batch->size, f->base + act->offset,
 				  jnl_write_flags(act->batch),
 				  j->dir.geometry.block_size, slot) < 0) {
 		return false;

@@ -78,6 +78,9 @@ enum journal_flags {
 	/* Accept storage that forgets when the power goes (tmpfs, ramfs): for
 	 * tests.  The promise then covers the death of the process only. */
 	JOURNAL_VOLATILE	= 8,
+	/* With JOURNAL_CREATE, on a block device: make a new journal, whatever
+	 * the device holds, another journal too.  All of that is lost. */
+	JOURNAL_OVERWRITE	= 16,
 	/* The carrier io_uring: a thread of the kernel takes the submissions,
 	 * at the price of a processor.  An option, not a demand: where it is
 	 * refused the ring goes on without. */
@@ -135,21 +138,32 @@ struct journal_options {
 #define JOURNAL_OPTIONS_INIT { .size = sizeof(struct journal_options) }
 
 /*
- * Open the journal in the directory path; make it first with JOURNAL_CREATE.
+ * Open the journal in the directory path, or on the block device (a disk or a
+ * partition) path; make it first with JOURNAL_CREATE.
  * options may be NULL.  On success the caller owns *ret_j and gives it back
  * with journal_close().  Everything that was acknowledged before is there,
  * and is durable now.  Making a new journal writes at most 2 MiB before it
- * returns; an existing one whose last segment is full may need a new one.
+ * returns, on a device a whole segment; an existing one whose last segment is
+ * full may need a new one.
+ *
+ * On a device there is no file system: the journal has all of it, in segments
+ * of one size behind an area of 2 MiB, and as many of them as it has room for
+ * when it is opened.  A writer has the device for itself (O_EXCL): a mounted
+ * one is refused.  Reach it by one node: another one of the same device does
+ * not see the lock of readers and writers.  Whoever opens it needs the rights
+ * to the node each time a segment is made or removed.
  *
  *   -EBADMSG          acknowledged data is damaged or gone; nothing changed
  *   -ENODATA          a segment is missing
  *   -EXDEV            a segment belongs to another journal
  *   -EPROTONOSUPPORT  written by a newer version of the library
  *   -EBUSY            another writer has it open (journal_lock_holder()), or
- *                     a reader has been recovering it for half a minute
+ *                     a reader has been recovering it for half a minute,
+ *                     or the device is mounted or in use
  *   -ENOENT           no journal there, and no JOURNAL_CREATE
- *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one
- *   -ENOTDIR          path is not a directory
+ *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one; or a device that
+ *                     holds something else, and no JOURNAL_OVERWRITE
+ *   -ENOTDIR          path is neither a directory nor a block device
  *   -EINVAL           an option out of range, or a directory that is not
  *                     empty and not a journal
  *   -E2BIG            options from the future

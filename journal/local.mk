@@ -15,6 +15,9 @@ libcore_la_SOURCES += \
 	journal/lock.c journal/lock.h \
 	journal/loop.c \
 	journal/open.c \
+	journal/raw.c journal/raw.h \
+	journal/raw-format.c journal/raw-format.h \
+	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \

@@ -20,6 +20,7 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/raw.h"
 #include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
@@ -27,7 +28,8 @@
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_SQPOLL | JOURNAL_PASSTHROUGH)
+			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
+			 JOURNAL_PASSTHROUGH)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -79,6 +81,10 @@ static int check_options(const struct journal_options *o)
 				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
+	if (o->flags & JOURNAL_OVERWRITE &&
+	    (o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE)) != JOURNAL_CREATE)
+		return bad_option(o, "JOURNAL_OVERWRITE needs JOURNAL_CREATE "
+				  "and does not go with JOURNAL_EXCLUSIVE");
 	if (o->segment_size && (o->segment_size < JNL_SEGMENT_MIN ||
 				o->segment_size > JNL_SEGMENT_MAX ||
 				o->segment_size % JNL_SEGMENT_MIN))
@@ -215,7 +221,7 @@ static int get_dir(struct opening *op)
 	struct jnl_dir *dir = &op->j->dir;
 	int ret;
 
-	dir->fd = jnl_open_dir(op->sys, op->path);
+	dir->fd = jnl_open_dir(&op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
 		ret = check_fresh(op->o);
 		if (ret < 0)
@@ -224,11 +230,26 @@ static int get_dir(struct opening *op)
 		if (ret < 0 && ret != -EEXIST)
 			return fail(op, ret, "cannot make the directory");
 		op->made_dir = !ret;
-		dir->fd = jnl_open_dir(op->sys, op->path);
+		dir->fd = jnl_open_dir(&op->sys, op->path);
 	}
+	dir->sys = op->sys;
 	if (dir->fd < 0)
 		return jnl_dir_error(op->o->error, dir->fd, op->path);
+	if (op->o->flags & JOURNAL_OVERWRITE && !jnl_is_raw(op->sys))
+		return bad_option(op->o, "JOURNAL_OVERWRITE is for block "
+				  "devices: remove the directory yourself");
 	return 0;
+}
+
+/* The table of slots is damaged, in so many words, or the listing failed. */
+static int no_names(struct opening *op, int ret)
+{
+	struct jnl_damage damage = { 0 };
+
+	jnl_raw_explain(op->sys, &damage);
+	if (damage.finding)
+		return jnl_damage_error(op->o->error, ret, op->path, &damage);
+	return fail(op, ret, "cannot list the directory");
 }
 
 /* What the directory is, from its names alone. */
@@ -238,9 +259,14 @@ static int judge_names(struct opening *op)
 	int ret;
 
 	jnl_names_free(&op->names);
+	/* Whatever there is. */
+	if (op->o->flags & JOURNAL_OVERWRITE) {
+		op->fresh = true;
+		return check_fresh(op->o);
+	}
 	ret = jnl_names_read(op->sys, op->j->dir.fd, &op->names);
 	if (ret < 0)
-		return fail(op, ret, "cannot list the directory");
+		return no_names(op, ret);
 	op->fresh = !op->names.count;
 	if (!op->fresh && op->o->flags & JOURNAL_EXCLUSIVE)
 		return jnl_error(op->o->error, -EEXIST, JOURNAL_LSN_NONE,
@@ -259,6 +285,7 @@ static int get_lock(struct opening *op)
 {
 	journal *j = op->j;
 	pid_t pid = 0;
+	int ret;
 
 	j->lock_fd = jnl_lock_write(op->sys, j->dir.fd);
 	if (j->lock_fd >= 0)
@@ -270,7 +297,13 @@ static int get_lock(struct opening *op)
 				 "stop it", op->path);
 	if (j->lock_fd != -EBUSY)
 		return fail(op, j->lock_fd, "cannot take the lock");
-	if (!jnl_lock_holder(op->sys, j->dir.fd, &pid) && pid)
+	ret = jnl_lock_holder(op->sys, j->dir.fd, &pid);
+	if (ret == -ENOENT && jnl_is_raw(op->sys))
+		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is in use: it is mounted, or "
+				 "another program has it for itself (lsblk and "
+				 "fuser tell): choose another one", op->path);
+	if (!ret && pid)
 		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE,
 				 "lock", "%s: process %ld has the journal open "
 				 "for writing: stop it first", op->path,
@@ -278,6 +311,26 @@ static int get_lock(struct opening *op)
 	return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, "lock",
 			 "%s: another writer has the journal open: stop it "
 			 "first", op->path);
+}
+
+/* A device is taken only if nobody else's data is on it. */
+static int judge_device(struct opening *op)
+{
+	int ret;
+
+	if (!op->fresh || op->o->flags & JOURNAL_OVERWRITE)
+		return 0;
+	ret = jnl_raw_blank(op->sys);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is too small for a journal",
+				 op->path);
+	if (ret != -EEXIST)
+		return ret ? fail(op, ret, "cannot look the device over") : 0;
+	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+			 "%s: the device is not blank: if nothing on it is "
+			 "needed any more, say so by JOURNAL_OVERWRITE "
+			 "(journal-tool append --overwrite)", op->path);
 }
 
 static int recover(struct opening *op)
@@ -294,6 +347,11 @@ static int recover(struct opening *op)
 	jnl_view_init(&view, op->sys, op->j->dir.fd, true);
 	ret = jnl_recover(&view, &op->names, JNL_RECOVER_LOCKED, rec, &damage);
 	jnl_view_fini(&view);
+	if (!ret) {
+		damage.finding = JOURNAL_SOUND;
+		ret = jnl_raw_check(op->sys, &rec->geometry);
+		jnl_raw_explain(op->sys, &damage);
+	}
 	if (ret < 0)
 		return jnl_damage_error(op->o->error, ret, op->path, &damage);
 	op->j->dir.geometry = rec->geometry;
@@ -382,12 +440,16 @@ static int choose(struct opening *op)
 	return 0;
 }
 
-/* How much of segment 0 is filled before a new journal is open. */
+/*
+ * How much of segment 0 is filled before a new journal is open.  On a device
+ * all of it: what is not filled there is not zero, but somebody's old data.
+ */
 static uint64_t first_fill(const struct jnl_dir *dir)
 {
 	uint64_t size = dir->geometry.segment_size;
 
-	return size < JNL_FIRST_FILL ? size : JNL_FIRST_FILL;
+	return size < JNL_FIRST_FILL || jnl_is_raw(dir->sys) ?
+	       size : JNL_FIRST_FILL;
 }
 
 /* The shape of a journal that is not there yet. */
@@ -416,6 +478,16 @@ static int create(struct opening *op)
 	bool final;
 	int ret;
 
+	ret = jnl_raw_format(op->sys, &dir->geometry,
+			     op->o->flags & JOURNAL_OVERWRITE);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: a journal needs 2 MiB and room for two "
+				 "segments of %llu bytes: choose a smaller "
+				 "segment_size, or a larger device", op->path,
+				 (unsigned long long)dir->geometry.segment_size);
+	if (ret < 0)
+		return fail(op, ret, "cannot write the superblock");
 	ret = sync_parent(op->sys, dir->fd, op->made_dir);
 	if (ret < 0)
 		return fail(op, ret, "cannot sync the directory above");
@@ -565,6 +637,8 @@ static int open_for_writing(struct opening *op)
 	/* What was listed without the lock may have changed since. */
 	if (!ret)
 		ret = judge_names(op);
+	if (!ret)
+		ret = judge_device(op);
 	if (!ret && !op->fresh)
 		ret = recover(op);
 	if (!ret && op->o->witness_lsn > j->recovered.end)
@@ -595,6 +669,7 @@ static int open_for_writing(struct opening *op)
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
+	jnl_raw_heal(op->sys);
 	return 0;
 }
 

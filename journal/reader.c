@@ -215,7 +215,7 @@ static int attach(journal_reader *r)
 	if (ret < 0)
 		return failed(r, ret);
 	r->stale = false;
-	jnl_view_init(&r->view, r->sys, r->at.dirfd, r->at.live);
+	jnl_view_init(&r->view, r->at.sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
 	r->view.block_size = r->at.rec.geometry.block_size;
 	return 0;

@@ -30,6 +30,10 @@
 #define RWF_ATOMIC	0x00000040
 #endif
 
+#ifndef FALLOC_FL_WRITE_ZEROES
+#define FALLOC_FL_WRITE_ZEROES	0x80
+#endif
+
 /* NVM Express, NVM Command Set: the opcode of Flush. */
 #define JNL_NVME_FLUSH	0x00
 

@@ -186,6 +186,12 @@ static int linux_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+static int linux_clone(struct jnl_sys *sys, int fd, int from_fd)
+{
+	(void)sys;
+	return ioctl(fd, FICLONE, from_fd) < 0 ? -errno : 0;
+}
+
 static int linux_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 {
 	(void)sys;
@@ -213,6 +219,17 @@ static int linux_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
 
 	(void)sys;
 	return ret < 0 ? -errno : ret;
+}
+
+static int linux_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
+{
+	uint64_t size;
+
+	(void)sys;
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+		return -errno;
+	*ret_size = size;
+	return 0;
 }
 
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
@@ -290,9 +307,11 @@ static const struct jnl_sys linux_table = {
 	.lock = linux_lock,
 	.get_flags = linux_get_flags,
 	.set_flags = linux_set_flags,
+	.clone = linux_clone,
 	.fiemap = linux_fiemap,
 	.nvme_id = linux_nvme_id,
 	.nvme_flush = linux_nvme_flush,
+	.device_size = linux_device_size,
 	.random = linux_random,
 	.ring_setup = linux_ring_setup,
 	.ring_enter = linux_ring_enter,
