@@ -58,6 +58,8 @@ static void try_ring(journal *j, const struct journal_options *o)
 		.async = j->loop,
 		.event_fd = c->event_fd,
 		.lock_fd = j->lock_fd,
+		.device = j->drive.on,
+		.device_fd = j->drive.nvme.fd,
 		.memory = j->engine.memory,
 		.memory_len = j->engine.memory_len,
 	};
@@ -167,7 +169,7 @@ int jnl_driver_start(journal *j, const struct journal_options *o,
 
 	j->carrier = "pwritev2";
 	if (j->probe)
-		j->trail = strdup(jnl_probe_trail(j->probe));
+		jnl_say(j, jnl_probe_trail(j->probe));
 	ret = jnl_bells_init(j);
 	if (ret < 0)
 		return ret;
