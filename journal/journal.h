@@ -273,6 +273,8 @@ struct journal_info {
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
 	uint32_t reserved;
 	const char *driver;	/* who carries: "caller", "thread", or "" */
+	/* On a block device: segments there is room for; 0 in a directory. */
+	uint64_t slots;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }
