@@ -16,3 +16,6 @@ tests_unit_test_raw_fault_SOURCES = tests/unit/test_raw_fault.c \
 tests_unit_test_raw_fault_CFLAGS = $(unit_cflags)
 tests_unit_test_raw_fault_LDADD = $(unit_ldadd)
 endif
+
+dist_check_SCRIPTS += tests/raw-loop.sh
+TESTS += tests/raw-loop.sh
