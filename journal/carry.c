@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "journal/core.h"
+#include "journal/driver.h"
 #include "journal/raw.h"
 #include "journal/replace.h"
 
@@ -41,22 +41,34 @@ const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number)
 	return NULL;
 }
 
-/* The file's descriptor is for the old file, which is gone. */
-static int reopen(journal *j, uint64_t number)
+/*
+ * Closing may give a file's space back, which takes its time: without the
+ * lock, and after everybody else has let go of it.
+ */
+void jnl_file_close(journal *j, int fd)
 {
-	int fd = jnl_segment_open(&j->dir, number, false);
+	if (j->loop)
+		jnl_keep_files(j);
+	pthread_mutex_unlock(&j->lock);
+	(void)j->dir.sys->close(j->dir.sys, fd);
+	pthread_mutex_lock(&j->lock);
+}
 
-	if (fd < 0)
-		return fd;
+/* fd is for the file that has the segment's name now. */
+static void take_file(journal *j, uint64_t number, int fd)
+{
+	int old = -1;
+
 	for (size_t i = 0; i < j->nfiles; i++) {
-		if (j->files[i].number == number) {
-			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
-			j->files[i].fd = fd;
-			j->files[i].generation = ++j->generation;
-			j->files[i].base = jnl_raw_base(j->dir.sys, fd);
-		}
+		if (j->files[i].number != number)
+			continue;
+		old = j->files[i].fd;
+		j->files[i].fd = fd;
+		j->files[i].generation = ++j->generation;
+		j->files[i].base = jnl_raw_base(j->dir.sys, fd);
 	}
-	return 0;
+	assert(old >= 0);
+	jnl_file_close(j, old);
 }
 
 int jnl_replace(journal *j, uint64_t number)
@@ -65,8 +77,8 @@ int jnl_replace(journal *j, uint64_t number)
 	uint64_t base = number * e->cfg.segment_size, keep = 0;
 	struct jnl_piece piece[2 * (JNL_DEPTH_MAX + 1)];
 	const struct jnl_batch *b;
+	int ret, fd = -1;
 	uint32_t n;
-	int ret;
 
 	for (n = 0; (b = jnl_engine_image(e, number, n)); n++)
 		piece[n] = (struct jnl_piece){
@@ -78,8 +90,13 @@ int jnl_replace(journal *j, uint64_t number)
 		keep = e->frontier - base;
 	pthread_mutex_unlock(&j->lock);
 	ret = jnl_segment_replace(&j->dir, number, keep, piece, n);
+	if (!ret)
+		fd = jnl_segment_open(&j->dir, number, false);
 	pthread_mutex_lock(&j->lock);
-	return ret ? ret : reopen(j, number);
+	if (ret < 0 || fd < 0)
+		return ret < 0 ? ret : fd;
+	take_file(j, number, fd);
+	return 0;
 }
 
 uint64_t jnl_now_ns(void)
@@ -154,6 +171,10 @@ bool jnl_carry(journal *j)
 
 void jnl_push_on(journal *j)
 {
+	if (j->loop) {
+		jnl_loop_push(j);
+		return;
+	}
 	if (j->committer)
 		jnl_committer_call(j);
 	if (j->committer || j->carrying)

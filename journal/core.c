@@ -148,7 +148,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->queue_depth = e->cfg.queue_depth;
 	info->method = j->method;
 	info->carrier = j->carrier;
-	info->driver = j->committer ? "thread" : "caller";
+	info->driver = j->loop ? "loop" : j->committer ? "thread" : "caller";
 	info->barrier = barrier_of(&j->dir.way);
 	if (j->trail)
 		info->trail = j->trail;

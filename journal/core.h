@@ -23,7 +23,8 @@ struct jnl_env {
 	struct jnl_sys *sys;
 	/* Not NULL: take this choice, do not probe. */
 	const struct jnl_choice *choice;
-	/* No helper thread: the caller runs jnl_helper_step() itself. */
+	/* No thread of the library: the caller runs jnl_helper_step() itself,
+	 * and, with the loop driver, jnl_loop_step(). */
 	bool no_helper;
 };
 
@@ -94,6 +95,7 @@ struct journal {
 	size_t nfiles;
 	uint64_t generation;		/* of the file opened last */
 	struct jnl_committer *committer;	/* NULL: the caller driver */
+	bool loop;			/* the loop driver */
 	const char *carrier;
 	char *trail;			/* how all this was chosen */
 	char *old_trail;		/* somebody may still read it */
@@ -120,6 +122,9 @@ int jnl_verify(const char *path, struct journal_report *report,
  */
 bool jnl_helper_step(journal *j, bool idle);
 
+/* What the loop driver's thread would do next.  False: nothing. */
+bool jnl_loop_step(journal *j);
+
 /*
  * Take and give back the lock, with cancellation off: a thread that is
  * cancelled in the middle of a write would leave the journal locked and the
@@ -136,6 +141,9 @@ void jnl_cancel_restore(int state);
 
 /* Take over fd as the one to write to segment number with; -ENOMEM closes it. */
 int jnl_file_add(journal *j, uint64_t number, int fd);
+
+/* Close fd, which is no longer among j->files.  Gives the lock up meanwhile. */
+void jnl_file_close(journal *j, int fd);
 
 /*
  * What every driver offers: bring the engine on by a step, or wait until
@@ -193,13 +201,28 @@ void jnl_pass_on(journal *j);
 void jnl_gather(journal *j);
 
 /*
- * The thread driver (journal/thread.c).  jnl_driver_start() chooses driver and
- * carrier and says in j->trail why; jnl_committer_call() wakes the committer
- * if it sleeps, with the lock held; jnl_committer_stop() drains it.
+ * The drivers with a thread.  jnl_driver_start() chooses driver and carrier
+ * and says in j->trail why; jnl_committer_call() wakes their thread if it
+ * sleeps, with the lock held; jnl_committer_stop() drains it.
  */
-int jnl_driver_start(journal *j, const struct journal_options *o);
+int jnl_driver_start(journal *j, const struct journal_options *o,
+		     bool no_thread);
 void jnl_committer_call(journal *j);
 void jnl_committer_stop(journal *j);
+
+/*
+ * The loop driver (journal/loop.c).  jnl_loop_drive() reaps and hands out, and
+ * never blocks; true if something had ended.  jnl_loop_refused() says what an
+ * append gets that the engine refused with -EAGAIN or -EBUSY.  jnl_loop_tell()
+ * is its part of jnl_tell(), jnl_loop_push() of jnl_push_on().
+ * jnl_loop_carry() carries one action out that would block; false: none is
+ * left to do.
+ */
+bool jnl_loop_drive(journal *j);
+int jnl_loop_refused(journal *j, int ret);
+void jnl_loop_tell(journal *j);
+void jnl_loop_push(journal *j);
+bool jnl_loop_carry(journal *j);
 
 /* True if a ring was lost: the images must live on, and so must the lock. */
 bool jnl_committer_free(journal *j, bool alive);

@@ -155,7 +155,7 @@ bool jnl_helper_remove(journal *j, bool keep)
 		h->leave_below = below;
 	if (final)
 		jnl_engine_fail(&j->engine, ret);
-	pthread_cond_broadcast(&j->progress);
+	jnl_tell(j);
 	return true;
 }
 
@@ -215,11 +215,13 @@ static bool close_old(journal *j)
 	uint64_t low = j->engine.frontier / j->engine.cfg.segment_size;
 
 	for (size_t i = 0; i < j->nfiles; i++) {
-		if (j->files[i].number < low) {
-			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
-			j->files[i] = j->files[--j->nfiles];
-			return true;
-		}
+		int fd = j->files[i].fd;
+
+		if (j->files[i].number >= low)
+			continue;
+		j->files[i] = j->files[--j->nfiles];
+		jnl_file_close(j, fd);
+		return true;
 	}
 	return false;
 }

@@ -112,14 +112,15 @@ struct journal_options {
 	uint64_t witness_lsn;
 	/* Where to say more about a failure; may be NULL. */
 	struct journal_error *error;
-	/* Who carries commits out: "caller", the threads that wait for them,
-	 * or "thread", one of the library's.  NULL: as the carrier needs it,
-	 * else "caller".  Both give the same guarantee. */
+	/* Who carries commits out: "caller", the threads that wait for them;
+	 * "thread", one of the library's; "loop", an event loop of yours, which
+	 * nothing then blocks ("In an event loop" below).  NULL: as the
+	 * carrier needs it, else "caller".  All give the same guarantee. */
 	const char *driver;
 	/* What carries a write: "pwritev2", or "io_uring", which needs the
-	 * driver "thread" and the method "direct": only this, or
-	 * -EOPNOTSUPP.  NULL: io_uring for the driver "thread" where the
-	 * kernel allows it, else pwritev2. */
+	 * driver "thread" or "loop" and the method "direct": only this, or
+	 * -EOPNOTSUPP.  NULL: io_uring for these drivers where the kernel
+	 * allows it, else pwritev2. */
 	const char *carrier;
 };
 
@@ -178,8 +179,12 @@ int journal_close(journal *j);
 /*
  * Append one record made of iovcnt pieces (0 to 1024; the record may be
  * empty).  The bytes are copied.  The record is not durable yet.  Blocks while
- * queue_depth batches wait for the device.  ret_lsn may be NULL.
+ * queue_depth batches wait for the device; with the driver "loop" it never
+ * does.  ret_lsn may be NULL.
  *
+ *   -EAGAIN      driver "loop" only: the queue is full, or the next segment is
+ *                being made; no LSN was taken.  journal_eventfd() will be
+ *                readable when it is worth another try
  *   -EMSGSIZE    larger than record_max; the journal goes on
  *   -ENOSPC, -EDQUOT, -ENOMEM, -EMFILE, -ENFILE, ... while the next segment
  *                is made: no LSN was taken, and the journal goes on once that
@@ -209,11 +214,12 @@ int journal_append_group(journal *j, const struct iovec *records, int count,
  * must have come from journal_append() on this journal: -EINVAL if it is at
  * or beyond the end of what was appended.  Other errors as journal_append();
  * an error means that the record is not known to be durable, and will not be
- * acknowledged later.
+ * acknowledged later.  It waits with the driver "loop" too: for the time
+ * before and after the loop runs.
  */
 int journal_sync(journal *j, uint64_t lsn);
 
-/* journal_append(), then journal_sync(). */
+/* journal_append(), then journal_sync(); waits for room with any driver. */
 int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn);
 
@@ -238,6 +244,67 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
  *   any other: the first failure that no new file could make up for; for good
  */
 int journal_trim(journal *j, uint64_t lsn);
+
+/* ------------------------------------------------------------------------
+ * In an event loop
+ *
+ * With the driver "loop" nothing that a loop calls waits for the device:
+ *
+ *   - journal_append() what there is to append, and remember each LSN with the
+ *     answer that waits for it; on -EAGAIN read no more from the clients;
+ *   - journal_submit() once, at the end of the turn;
+ *   - when journal_eventfd() is readable: journal_durable(), send the answers
+ *     whose LSN is below the frontier, try again what got -EAGAIN, and
+ *     journal_submit() if that appended something.
+ *
+ * While a commit is under way what is appended gathers for the next one, which
+ * journal_durable() starts: one write acknowledges everything that was
+ * submitted meanwhile.  journal_append(), _append_group(), _submit(),
+ * _durable(), _eventfd(), _trim(), _info() and _stats() do not wait;
+ * journal_sync(), journal_commit() and journal_close() do.  All of them may be
+ * called by any number of threads.
+ *
+ * Where io_uring is refused a thread of the library carries the writes, behind
+ * the same calls; journal_info() has the reason in its trail.  Where it is
+ * not, the kernel completes a write with the help of the thread that submitted
+ * it: a system call of that thread may return early with EINTR, as for a
+ * signal (epoll_wait(2) does, and is to be called again).
+ *
+ * With the other drivers these three calls return -EOPNOTSUPP.  They also
+ * return -EROFS for a journal opened with JOURNAL_READ_ONLY, -EOWNERDEAD in a
+ * child of fork(2), and what is said with each.
+ */
+
+/*
+ * Ask that everything appended so far becomes durable, and hand to the kernel
+ * what can be handed to it now.  Never blocks on the device.  0, or the first
+ * failure that no new file could make up for; for good.
+ */
+int journal_submit(journal *j);
+
+/*
+ * A descriptor (an eventfd(2)) that is readable when
+ *   - something may have become durable,
+ *   - an append that got -EAGAIN is worth another try,
+ *   - the journal has failed for good; then it stays readable.
+ * It may be readable for no reason.  It belongs to the journal and is closed
+ * by journal_close(); it is the same for as long as the journal is open.  Watch
+ * it with poll(2), epoll(7), level- or edge-triggered, libuv, libevent or
+ * another io_uring; do not read or write it: journal_durable() clears it.
+ * Returns the descriptor (>= 0), or -errno.
+ */
+int journal_eventfd(journal *j);
+
+/*
+ * See what has become durable and start the next commit.  Never blocks on the
+ * device.  0 and the frontier: every record whose LSN is below *ret_frontier is
+ * durable.  Clears the descriptor before it looks, so that nothing is missed:
+ * what comes later makes it readable again.
+ *
+ * Or the first failure that no new file could make up for; for good, and no
+ * record at or above journal_info()'s frontier will be acknowledged.
+ */
+int journal_durable(journal *j, uint64_t *ret_frontier);
 
 /* ------------------------------------------------------------------------
  * What is known about a journal
@@ -272,7 +339,8 @@ struct journal_info {
 	int32_t failed;		/* 0, or the error that ended the journal */
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
 	uint32_t reserved;
-	const char *driver;	/* who carries: "caller", "thread", or "" */
+	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
+	const char *driver;
 	/* On a block device: segments there is room for; 0 in a directory. */
 	uint64_t slots;
 };
@@ -295,7 +363,8 @@ struct journal_stats {
 	uint64_t flushes;	/* separate ones; none where a write is durable
 				 * itself */
 	uint64_t replacements;	/* failed segments that a new file replaced */
-	uint64_t stalls_queue;	/* waits of an append for room in the queue */
+	/* Waits of an append (loop: its -EAGAIN) for room in the queue. */
+	uint64_t stalls_queue;
 	uint64_t stalls_segment;	/* ... for the next segment */
 	uint64_t failures;	/* times making the next segment failed */
 	uint64_t action_max_ns;	/* the longest write or flush */

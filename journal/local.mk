@@ -4,11 +4,14 @@ libcore_la_SOURCES += \
 	journal/caller.c \
 	journal/carry.c \
 	journal/core.c journal/core.h \
+	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
+	journal/flight.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
+	journal/loop.c \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \

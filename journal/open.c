@@ -92,15 +92,16 @@ static int check_options(const struct journal_options *o)
 		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
 				 "there is no method \"%s\"", o->method);
 	if (o->driver && strcmp(o->driver, "caller") &&
-	    strcmp(o->driver, "thread"))
-		return bad_option(o, "driver: \"caller\" or \"thread\"");
+	    strcmp(o->driver, "thread") && strcmp(o->driver, "loop"))
+		return bad_option(o, "driver: \"caller\", \"thread\" or "
+				  "\"loop\"");
 	if (o->carrier && strcmp(o->carrier, "pwritev2") &&
 	    strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "carrier: \"pwritev2\" or \"io_uring\"");
 	if (o->driver && !strcmp(o->driver, "caller") && o->carrier &&
 	    !strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "the carrier io_uring needs the driver "
-				  "thread");
+				  "thread or loop");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
 	return 0;
@@ -679,7 +680,7 @@ int jnl_open(journal **ret_j, const char *path,
 		ret = open_for_writing(&op);
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
-		ret = jnl_driver_start(op.j, &o);
+		ret = jnl_driver_start(op.j, &o, env->no_helper);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)

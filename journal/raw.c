@@ -781,6 +781,15 @@ static int raw_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return raw_flags(sys, fd, NULL);
 }
 
+/* Slots share nothing. */
+static int raw_clone(struct jnl_sys *sys, int fd, int from_fd)
+{
+	(void)sys;
+	(void)fd;
+	(void)from_fd;
+	return -EOPNOTSUPP;
+}
+
 /* One written extent that nobody shares: the slot. */
 static int raw_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 {
@@ -809,6 +818,20 @@ static int raw_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
 	struct jnl_raw *raw = raw_of(sys);
 
 	return raw->base->device_size(raw->base, fd, ret_size);
+}
+
+static int raw_nvme_id(struct jnl_sys *sys, int fd)
+{
+	struct jnl_raw *raw = raw_of(sys);
+
+	return raw->base->nvme_id(raw->base, fd);
+}
+
+static int raw_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
+{
+	struct jnl_raw *raw = raw_of(sys);
+
+	return raw->base->nvme_flush(raw->base, fd, nsid);
 }
 
 static int raw_random(struct jnl_sys *sys, void *buf, size_t len)
@@ -869,7 +892,10 @@ static const struct jnl_sys raw_table = {
 	.lock = raw_lock,
 	.get_flags = raw_flags,
 	.set_flags = raw_set_flags,
+	.clone = raw_clone,
 	.fiemap = raw_fiemap,
+	.nvme_id = raw_nvme_id,
+	.nvme_flush = raw_nvme_flush,
 	.device_size = raw_device_size,
 	.random = raw_random,
 	.ring_setup = raw_ring_setup,
@@ -878,7 +904,7 @@ static const struct jnl_sys raw_table = {
 	.ring_result = raw_ring_result,
 };
 /* Whoever adds a call to the table has to say here what it does. */
-static_assert(sizeof(struct jnl_sys) == 26 * sizeof(void (*)(void)),
+static_assert(sizeof(struct jnl_sys) == 29 * sizeof(void (*)(void)),
 	      "every call of the table is above");
 
 /* ------------------------------------------------------------------------ */

@@ -57,6 +57,8 @@ struct jnl_ring {
 	struct jnl_sys *sys;
 	struct io_uring uring;
 	uint32_t entries;
+	bool async;
+	int event_fd;
 	bool fixed_buffers;
 	const uint8_t *memory;
 	size_t memory_len;

@@ -21,7 +21,7 @@
 #define ENTRIES_MAX	1024
 
 /* The sets of flags, best first; a kernel that lacks one says EINVAL. */
-static const uint32_t ladder[] = {
+static const uint32_t sync_ladder[] = {
 	/* Not with DEFER_TASKRUN or COOP_TASKRUN: the kernel's thread enters
 	 * for us. */
 	SETUP_SQPOLL | SETUP_SINGLE_ISSUER | SETUP_SUBMIT_ALL |
@@ -36,7 +36,21 @@ static const uint32_t ladder[] = {
 	SETUP_R_DISABLED,
 };
 
-static_assert(sizeof(ladder) / sizeof(ladder[0]) <= JNL_RING_STEPS,
+/* Nobody enters the kernel to fetch a completion: lib/ring.h says why. */
+static const uint32_t async_ladder[] = {
+	SETUP_SQPOLL | SETUP_SUBMIT_ALL,
+	SETUP_SQPOLL,
+	SETUP_SUBMIT_ALL,
+	0,
+};
+
+#define NEVER_ASYNC	(SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | \
+			 SETUP_COOP_TASKRUN)
+
+#define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
+
+static_assert(COUNT(sync_ladder) <= JNL_RING_STEPS &&
+	      COUNT(async_ladder) <= JNL_RING_STEPS,
 	      "the report has room for every step");
 
 static int refuse(struct jnl_ring_report *report, const char *call, int err)
@@ -49,9 +63,11 @@ static int refuse(struct jnl_ring_report *report, const char *call, int err)
 static int climb(struct jnl_ring *ring, bool sqpoll,
 		 struct jnl_ring_report *report, struct io_uring_params *ret_p)
 {
+	const uint32_t *ladder = ring->async ? async_ladder : sync_ladder;
+	size_t steps = ring->async ? COUNT(async_ladder) : COUNT(sync_ladder);
 	int fd = -EINVAL;
 
-	for (size_t i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++) {
+	for (size_t i = 0; i < steps; i++) {
 		bool poll = ladder[i] & SETUP_SQPOLL;
 
 		if (poll && !sqpoll)
@@ -126,6 +142,8 @@ int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
 		return refuse(ret_report, "malloc", -ENOMEM);
 	ring->sys = sys;
 	ring->entries = cfg->entries;
+	ring->async = cfg->async;
+	ring->event_fd = cfg->event_fd;
 	ring->memory = cfg->memory;
 	ring->memory_len = cfg->memory_len;
 	ring->uring.ring_fd = -1;
@@ -140,6 +158,7 @@ int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
 		(void)refuse(ret_report, "io_uring_setup", ret);
 		goto fail;
 	}
+	assert(!ring->async || !(p.flags & NEVER_ASYNC));
 	ret_report->flags = p.flags;
 	ret_report->features = p.features;
 	ret = map(ring, ret, &p);
@@ -193,19 +212,32 @@ static int self_test(struct jnl_ring *ring)
 	return ring->sys->ring_result(ring->sys, IORING_OP_NOP, ret);
 }
 
+/* After the test, so that it rings nobody. */
+static int register_event(struct jnl_ring *ring)
+{
+	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
+					IORING_REGISTER_EVENTFD,
+					&ring->event_fd, 1);
+}
+
 int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report)
 {
-	int ret;
+	int ret = 0;
 
 	/* By the call itself: liburing 2.3 declares its own function for it
 	 * and does not export it. */
-	ret = ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-				       IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+	if (ring->uring.flags & SETUP_R_DISABLED)
+		ret = ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
+					       IORING_REGISTER_ENABLE_RINGS,
+					       NULL, 0);
 	if (ret < 0)
 		return refuse(report, "enabling the ring", ret);
 	ret = self_test(ring);
 	if (ret < 0)
 		return refuse(report, "a NOP on the ring", ret);
+	ret = ring->async ? register_event(ring) : 0;
+	if (ret < 0)
+		return refuse(report, "registering the eventfd", ret);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -18,6 +19,8 @@
 #define AGAIN_TRIES	1000
 #define AGAIN_PAUSE_NS	1000000L
 #define SHORT_MAX	16
+/* Nobody may be kept waiting by the async ring. */
+#define SUBMIT_TRIES	16
 
 /* ------------------------------------------------------------------------
  * Entering the kernel
@@ -44,6 +47,26 @@ bool jnl_ring_pause(unsigned int *tries)
 	return true;
 }
 
+/* Let the kernel see every entry. */
+static void publish(struct jnl_ring *ring)
+{
+	struct io_uring *u = &ring->uring;
+
+	__tsan_release(u->sq.ktail);
+	io_uring_smp_store_release(u->sq.ktail, u->sq.sqe_tail);
+	u->sq.sqe_head = u->sq.sqe_tail;
+}
+
+/* Whether the thread that polls sleeps.  The tail must be seen before the flag
+ * is read: a read that writes orders them, and TSan knows it. */
+static unsigned int wake_poller(const struct jnl_ring *ring)
+{
+	if (__atomic_fetch_or(ring->uring.sq.kflags, 0, __ATOMIC_SEQ_CST) &
+	    IORING_SQ_NEED_WAKEUP)
+		return IORING_ENTER_SQ_WAKEUP;
+	return 0;
+}
+
 int jnl_ring_enter(struct jnl_ring *ring, bool wait)
 {
 	struct io_uring *u = &ring->uring;
@@ -51,18 +74,11 @@ int jnl_ring_enter(struct jnl_ring *ring, bool wait)
 	unsigned int flags, tries = 0;
 	int ret;
 
-	__tsan_release(u->sq.ktail);
-	io_uring_smp_store_release(u->sq.ktail, u->sq.sqe_tail);
-	u->sq.sqe_head = u->sq.sqe_tail;
+	publish(ring);
 	for (;;) {
 		flags = wait ? IORING_ENTER_GETEVENTS : 0;
 		if (poll) {
-			/* The tail above must be seen before the flag: a
-			 * read that writes orders them, and TSan knows it. */
-			if (__atomic_fetch_or(u->sq.kflags, 0,
-					      __ATOMIC_SEQ_CST) &
-			    IORING_SQ_NEED_WAKEUP)
-				flags |= IORING_ENTER_SQ_WAKEUP;
+			flags |= wake_poller(ring);
 			if (!flags)
 				return 0;
 		}
@@ -100,8 +116,11 @@ void jnl_ring_take_back(struct jnl_ring *ring)
 		       ring->op[id].state == OP_STARTED);
 		ring->op[id].state = OP_ENDED;
 		/* A part of it may be there: then its fate is not nothing. */
-		ring->op[id].err = ring->op[id].done ? ring->broken :
-						       JNL_RING_UNDONE;
+		if (!ring->op[id].done)
+			ring->op[id].err = JNL_RING_UNDONE;
+		else
+			ring->op[id].err = ring->broken ? ring->broken :
+							  -EAGAIN;
 	}
 	sq->sqe_tail = sq->sqe_head = head;
 	io_uring_smp_store_release(sq->ktail, head);
@@ -286,6 +305,20 @@ static void written(struct jnl_op *op, size_t n)
 	op->state = OP_AGAIN;
 }
 
+/*
+ * Whether the result says that nothing was done: a write that could not be
+ * begun, or an operation whose thread ended before it was (ECANCELED).
+ */
+static bool not_done(const struct jnl_op *op, int res)
+{
+	if (op->done)
+		return false;
+	if (res == -ECANCELED)
+		return true;
+	return op->opcode != IORING_OP_FSYNC &&
+	       (res == -EINTR || res == -EAGAIN);
+}
+
 static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 {
 	assert(op->state == OP_STARTED);
@@ -296,7 +329,9 @@ static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 	else if (res >= 0)
 		written(op, (size_t)res);
 	/* A flush that was interrupted says nothing about the pages. */
-	else if ((res == -EINTR || res == -EAGAIN) &&
+	else if (ring->async && not_done(op, res))
+		end(op, JNL_RING_UNDONE);
+	else if ((res == -EINTR || res == -EAGAIN) && !ring->async &&
 		 op->opcode != IORING_OP_FSYNC && jnl_ring_pause(&op->tries))
 		op->state = OP_AGAIN;
 	else
@@ -358,6 +393,65 @@ int jnl_ring_wait(struct jnl_ring *ring)
 		}
 	}
 	return 0;
+}
+
+/* Without the polling thread: what is not taken is taken back. */
+static int submit(struct jnl_ring *ring)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	while (untaken(ring)) {
+		ret = ring->sys->ring_enter(ring->sys, ring->uring.ring_fd,
+					    untaken(ring), 0, 0);
+		if (ret > 0 || (ret == -EINTR && ++tries < SUBMIT_TRIES))
+			continue;
+		/* No memory now is no reason to give it up. */
+		if (ret && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
+			ring->broken = ret;
+		break;
+	}
+	jnl_ring_take_back(ring);
+	return 0;
+}
+
+int jnl_ring_submit(struct jnl_ring *ring)
+{
+	unsigned int flags, tries = 0;
+	int ret;
+
+	if (ring->uring.sq.sqe_head == ring->uring.sq.sqe_tail)
+		return 0;
+	publish(ring);
+	if (!(ring->uring.flags & SETUP_SQPOLL))
+		return submit(ring);
+	flags = wake_poller(ring);
+	if (!flags)
+		return 0;
+	do {
+		ret = ring->sys->ring_enter(ring->sys, ring->uring.ring_fd, 0,
+					    0, flags);
+	} while ((ret == -EINTR || ret == -EAGAIN || ret == -EBUSY) &&
+		 ++tries < SUBMIT_TRIES);
+	/* Nobody knows what a thread that does not wake has taken. */
+	if (ret < 0)
+		ring->broken = ret;
+	return ret < 0 ? ret : 0;
+}
+
+void jnl_ring_look(struct jnl_ring *ring)
+{
+	(void)collect(ring);
+}
+
+void jnl_ring_sleep(const struct jnl_ring *ring, int kick_fd)
+{
+	struct pollfd fd[] = {
+		{ .fd = ring->uring.ring_fd, .events = POLLIN },
+		{ .fd = kick_fd, .events = POLLIN },
+	};
+
+	(void)poll(fd, 2, -1);
 }
 
 bool jnl_ring_reap(struct jnl_ring *ring, void **ret_tag, int *ret_err)

@@ -13,10 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
+#include "probe/ask.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 /* Above this a size is a mistake. */
 #define BLOCK_SANE_MAX	(1u << 30)
@@ -57,7 +56,7 @@ static int devname(journal_probe *p, const char *file, char **ret_name)
 	char *text, *at, *end;
 	int ret;
 
-	ret = jnl_text_read(p->sysroot, file, 65536, &text);
+	ret = jnl_ask_text(p->machine, JNL_ASK_FILE, file, 65536, &text);
 	if (ret < 0)
 		return ret;
 	ret = -EINVAL;
@@ -107,7 +106,7 @@ static void set_write_cache(journal_probe *p, const char *disk_dir)
 	int ret;
 
 	snprintf(file, sizeof(file), "%s/queue/write_cache", disk_dir);
-	ret = jnl_text_line(p->sysroot, file, &line);
+	ret = jnl_ask_line(p->machine, file, &line);
 	if (ret < 0) {
 		jnl_fact_unknown(p, JNL_DEVICE_WRITE_CACHE, ret, file);
 		return;
@@ -139,7 +138,7 @@ static void set_number(journal_probe *p, enum jnl_fact id, const char *disk_dir,
 	int ret;
 
 	snprintf(file, sizeof(file), "%s/queue/%s", disk_dir, attribute);
-	ret = jnl_text_number(p->sysroot, file, &value);
+	ret = jnl_ask_number(p->machine, file, &value);
 	if (ret == 0 && !sane(value))
 		ret = -EINVAL;
 	if (ret == 0)
@@ -156,27 +155,49 @@ static void all_unknown(journal_probe *p, int error)
 		jnl_fact_unknown(p, id, error, "fstat(2)");
 }
 
+int jnl_ask_device(journal_probe *p, unsigned int *ret_major,
+		   unsigned int *ret_minor)
+{
+	uint64_t major, minor;
+	char *keys;
+	int ret;
+
+	ret = jnl_ask_keys(p->machine, JNL_ASK_CALL, "fstat", &keys);
+	if (ret < 0)
+		return ret;
+	ret = jnl_key_number(keys, "major", &major);
+	if (ret == 0)
+		ret = jnl_key_number(keys, "minor", &minor);
+	free(keys);
+	if (ret < 0)
+		return ret;
+	if (major > UINT32_MAX || minor > UINT32_MAX)
+		return -ERANGE;
+	*ret_major = (unsigned int)major;
+	*ret_minor = (unsigned int)minor;
+	return 0;
+}
+
 void jnl_prober_device(journal_probe *p)
 {
 	char dir[64], disk_dir[80], file[80], number[32], *line;
-	struct stat st;
+	unsigned int major, minor;
 	int ret;
 
-	ret = p->sys->fstat(p->sys, p->dirfd, &st);
-	if (ret == 0 && major(st.st_dev) == 0)
+	ret = jnl_ask_device(p, &major, &minor);
+	if (ret == 0 && major == 0)
 		ret = -ENODEV;
 	if (ret < 0) {
 		all_unknown(p, ret);
 		return;
 	}
-	snprintf(number, sizeof(number), "%u:%u", major(st.st_dev),
-		 minor(st.st_dev));
+	snprintf(number, sizeof(number), "%u:%u", major, minor);
 	jnl_fact_text(p, JNL_DEVICE_NUMBER, JOURNAL_FACT_REPORTED, number,
 		      "fstat(2)");
 
 	snprintf(dir, sizeof(dir), "/sys/dev/block/%s", number);
 	snprintf(file, sizeof(file), "%s/partition", dir);
-	ret = jnl_text_line(p->sysroot, file, &line);
+	ret = jnl_ask_line(p->machine, file, &line);
 	if (ret == 0)
 		free(line);
 	snprintf(disk_dir, sizeof(disk_dir), "%s%s", dir,

@@ -3,30 +3,42 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
 
+#include "probe/ask.h"
 #include "probe/facts.h"
-#include "probe/text.h"
+
+static int from_uname(journal_probe *p, char **ret_release)
+{
+	char *keys;
+	int ret;
+
+	ret = jnl_ask_keys(p->machine, JNL_ASK_CALL, "uname", &keys);
+	if (ret < 0)
+		return ret;
+	ret = jnl_key_text(keys, "release", ret_release);
+	free(keys);
+	return ret;
+}
 
 void jnl_prober_kernel(journal_probe *p)
 {
 	static const char file[] = "/proc/sys/kernel/osrelease";
-	struct utsname un;
-	char *line;
+	const char *source = file;
+	char *release;
 	int ret;
 
-	ret = jnl_text_line(p->sysroot, file, &line);
+	ret = jnl_ask_line(p->machine, file, &release);
+	/* Without /proc the kernel itself still tells. */
+	if (ret < 0 && from_uname(p, &release) == 0) {
+		source = "uname(2)";
+		ret = 0;
+	}
 	if (ret == 0) {
 		jnl_fact_text(p, JNL_KERNEL_RELEASE, JOURNAL_FACT_REPORTED,
-			      line, file);
-		free(line);
-	} else if (!*p->sysroot && uname(&un) == 0) {
-		/* UNTESTED: without /proc the kernel itself still tells. */
-		jnl_fact_text(p, JNL_KERNEL_RELEASE, JOURNAL_FACT_REPORTED,
-			      un.release, "uname(2)");
+			      release, source);
+		free(release);
 	} else {
-		jnl_fact_unknown(p, JNL_KERNEL_RELEASE, ret, file);
+		jnl_fact_unknown(p, JNL_KERNEL_RELEASE, ret, source);
 	}
 }

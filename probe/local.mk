@@ -1,21 +1,38 @@
 include_HEADERS += probe/journal-probe.h
 libcore_la_SOURCES += \
+	probe/answers.c probe/answers.h \
+	probe/ask.c probe/ask.h \
 	probe/device.c \
+	probe/dump.c probe/dump.h \
+	probe/dump-read.c probe/dump-text.h \
 	probe/facts.c probe/facts.h \
 	probe/fs.c \
 	probe/kernel.c \
+	probe/machine.c probe/machine.h \
+	probe/machine-impl.h \
+	probe/machine-nvme.c \
+	probe/machine-ring.c \
+	probe/machine-try.c \
+	probe/mask.c probe/mask.h \
 	probe/mount.c \
+	probe/open.c \
 	probe/probe.c probe/probe.h \
 	probe/rank.c \
+	probe/record.c probe/record.h \
+	probe/replay.c probe/replay.h \
 	probe/stable.c \
-	probe/text.c probe/text.h \
 	probe/tries.c
+
+# What draws a probe, also for who tests it.
+probe_show_sources = \
+	probe/json.c \
+	probe/screen.c \
+	probe/show.h
 
 bin_PROGRAMS += journal-probe
 journal_probe_SOURCES = \
-	probe/json.c \
 	probe/main.c \
-	probe/screen.c \
-	probe/show.h
+	probe/main-dump.c probe/main-dump.h \
+	$(probe_show_sources)
 journal_probe_LDADD = libjournal.la
 dist_man_MANS += doc/journal-probe.1

@@ -20,12 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "lib/compat.h"
+#include "probe/ask.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 static const char mountinfo[] = "/proc/self/mountinfo";
 
@@ -49,6 +46,32 @@ struct wanted {
 	unsigned int major, minor;
 	char *path;		/* absolute, or NULL */
 };
+
+static bool octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Undo the octal escapes (\040) of mountinfo, in place. */
+static void unescape(char *s)
+{
+	char *to = s;
+	int c;
+
+	while (*s) {
+		c = 0;
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+		    octal(s[2]) && octal(s[3]))
+			c = (s[1] - '0') * 64 + (s[2] - '0') * 8 + s[3] - '0';
+		if (c) {
+			*to++ = (char)c;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
 
 /* Splits at single blanks, like strtok_r but an empty field is a field. */
 static char *field(char **rest)
@@ -87,8 +110,8 @@ static bool parse(char *text, struct line *l)
 	l->super_options = field(&rest);
 	if (!l->super_options)
 		return false;
-	jnl_text_unescape(l->point);
-	jnl_text_unescape(l->source);
+	unescape(l->point);
+	unescape(l->source);
 	return true;
 }
 
@@ -144,24 +167,25 @@ static struct line best_line(char *text, const struct wanted *w)
 
 static bool id_from_statx(journal_probe *p, uint64_t *ret_id)
 {
-	struct statx stx;
+	char *keys;
+	int ret;
 
-	memset(&stx, 0, sizeof(stx));
-	if (p->sys->statx(p->sys, p->dirfd, STATX_MNT_ID, &stx) < 0 ||
-	    !(stx.stx_mask & STATX_MNT_ID))
+	ret = jnl_ask_keys(p->machine, JNL_ASK_CALL, "statx", &keys);
+	if (ret < 0)
 		return false;
-	*ret_id = jnl_statx_mnt_id(&stx);
-	return true;
+	ret = jnl_key_number(keys, "mnt_id", ret_id);
+	free(keys);
+	return ret == 0;
 }
 
 static bool id_from_fdinfo(journal_probe *p, uint64_t *ret_id)
 {
 	unsigned long long id;
-	char path[64], *text, *at;
 	bool found = false;
+	char *text, *at;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", p->dirfd);
-	if (jnl_text_read(p->sysroot, path, 65536, &text) < 0)
+	if (jnl_ask_text(p->machine, JNL_ASK_FILE, "/proc/self/fdinfo/dir",
+			 65536, &text) < 0)
 		return false;
 	at = strstr(text, "mnt_id:");
 	if (at && sscanf(at, "mnt_id: %llu", &id) == 1) {
@@ -175,35 +199,23 @@ static bool id_from_fdinfo(journal_probe *p, uint64_t *ret_id)
 /* Where the directory really is; NULL if nobody tells. */
 static char *absolute(journal_probe *p)
 {
-	char *link, *path;
-	ssize_t n;
+	char *path;
 
-	link = jnl_probe_format(p, "%s/proc/self/fd/%d", p->sysroot, p->dirfd);
-	path = malloc(PATH_MAX);
-	if (!link || !path)
-		n = -1;
-	else
-		n = readlink(link, path, PATH_MAX - 1);
-	free(link);
-	if (n > 0 && path[0] == '/') {
-		path[n] = '\0';
-		return path;
+	if (jnl_ask_text(p->machine, JNL_ASK_LINK, "/proc/self/fd/dir",
+			 PATH_MAX, &path) == 0) {
+		if (path[0] == '/')
+			return path;
+		free(path);
 	}
-	free(path);
 	return p->path[0] == '/' ? jnl_probe_strdup(p, p->path) : NULL;
 }
 
 static struct wanted look_at_dir(journal_probe *p)
 {
 	struct wanted w = { .has_id = false };
-	struct stat st;
 
 	w.has_id = id_from_statx(p, &w.id) || id_from_fdinfo(p, &w.id);
-	if (p->sys->fstat(p->sys, p->dirfd, &st) == 0) {
-		w.has_dev = true;
-		w.major = major(st.st_dev);
-		w.minor = minor(st.st_dev);
-	}
+	w.has_dev = jnl_ask_device(p, &w.major, &w.minor) == 0;
 	w.path = absolute(p);
 	return w;
 }
@@ -303,7 +315,8 @@ void jnl_prober_mount(journal_probe *p)
 	char *text;
 	int ret;
 
-	ret = jnl_text_read(p->sysroot, mountinfo, MOUNTINFO_MAX_BYTES, &text);
+	ret = jnl_ask_text(p->machine, JNL_ASK_FILE, mountinfo,
+			   MOUNTINFO_MAX_BYTES, &text);
 	if (ret < 0) {
 		all_unknown(p, ret);
 		return;

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/ask.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 static const char *const memory_types[] = {
 	"tmpfs", "ramfs", "devtmpfs", "rootfs", "hugetlbfs",
@@ -56,7 +56,7 @@ static void judge_mount_source(journal_probe *p)
 	file = jnl_probe_format(p, "/sys/class/block/%s/dev", name);
 	if (!file)
 		return;
-	ret = jnl_text_line(p->sysroot, file, &line);
+	ret = jnl_ask_line(p->machine, file, &line);
 	if (ret == 0) {
 		free(line);
 		judge_disk(p, jnl_device_kind(name), file);

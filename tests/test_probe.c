@@ -18,7 +18,6 @@
 
 #include "lib/compat.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 #define EXT4_MAGIC	0xef53
 
@@ -1211,16 +1210,16 @@ START_TEST(the_real_machine_can_be_probed)
 	struct journal_fact f;
 	journal_probe *p;
 
-	ck_assert_int_eq(journal_probe_open(&p, dir), 0);
+	ck_assert_int_eq(journal_probe_open(&p, dir, NULL), 0);
 	ck_assert_int_eq(journal_probe_fact(p, "kernel.release", &f), 0);
 	ck_assert_int_eq(f.state, JOURNAL_FACT_REPORTED);
 	ck_assert_int_eq(journal_probe_method_at(p, 0, &m), 0);
 	ck_assert_int_eq(journal_probe_method_at(p, 2, &m), -ENOENT);
 	journal_probe_close(p);
 	ck_assert_int_eq(rmdir(dir), 0);
-	ck_assert_int_eq(journal_probe_open(&p, dir), -ENOENT);
+	ck_assert_int_eq(journal_probe_open(&p, dir, NULL), -ENOENT);
 	put("/dir", "");
-	ck_assert_int_eq(journal_probe_open(&p, dir), -ENOTDIR);
+	ck_assert_int_eq(journal_probe_open(&p, dir, NULL), -ENOTDIR);
 }
 END_TEST
 
