@@ -10,6 +10,7 @@
 
 #include "journal/core.h"
 #include "journal/lock.h"
+#include "journal/raw.h"
 
 void jnl_journal_free(journal *j)
 {
@@ -166,6 +167,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->tail_batches = rec->tail_batches;
 	info->method = info->carrier = info->barrier = info->trail = "";
 	info->driver = "";
+	info->slots = j->slots;
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;
@@ -174,6 +176,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	}
 	info->first_lsn = e->trim_durable;
 	info->segments = e->segments - j->oldest;
+	info->slots = jnl_raw_slots(j->dir.sys);
 	info->frontier = e->frontier;
 	info->end = jnl_engine_end(e);
 	info->record_max = e->cfg.record_max;

@@ -96,6 +96,7 @@ struct journal {
 	const char *method;
 	struct jnl_recovery recovered;
 	uint64_t segments;	/* read-only: files there are */
+	uint64_t slots;		/* read-only: as in journal_info() */
 	/* One page that reads as zero in a child of fork(2). */
 	uint8_t *alive;
 

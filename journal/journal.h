@@ -363,6 +363,8 @@ struct journal_info {
 	uint32_t untorn_max;
 	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
 	const char *driver;
+	/* On a block device: segments there is room for; 0 in a directory. */
+	uint64_t slots;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }

@@ -17,6 +17,9 @@ libcore_la_SOURCES += \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
+	journal/raw-handle.c journal/raw-impl.h \
+	journal/raw-lock.c \
+	journal/raw-names.c \
 	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \

@@ -692,6 +692,7 @@ static int open_for_reading(struct opening *op)
 	j->writer = at.live;
 	j->recovered = at.rec;
 	j->segments = at.names.count;
+	j->slots = jnl_raw_slots(at.sys);
 	j->dir.geometry = at.rec.geometry;
 	jnl_detach(&at);
 	return ret;

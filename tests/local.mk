@@ -6,6 +6,7 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 include tests/unit.mk
 include tests/ring.mk
 include tests/nvme.mk
+include tests/raw.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
