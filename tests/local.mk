@@ -8,6 +8,7 @@ include tests/ring.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
+include tests/measure.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
