@@ -10,6 +10,7 @@
 
 #include "journal/core.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 
 void jnl_journal_free(journal *j)
 {
@@ -30,6 +31,7 @@ void jnl_journal_free(journal *j)
 		j->engine.memory = NULL;
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
+	jnl_measured_free(j);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
@@ -131,6 +133,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->tail_batches = rec->tail_batches;
 	info->method = info->carrier = info->barrier = info->trail = "";
 	info->driver = "";
+	info->measured = j->advice.line ? j->advice.line : "";
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;

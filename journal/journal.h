@@ -85,6 +85,11 @@ enum journal_flags {
 	 * at the price of a processor.  An option, not a demand: where it is
 	 * refused the ring goes on without. */
 	JOURNAL_SQPOLL		= 1 << 8,
+	/* Measure which method, driver and carrier are fastest here, before
+	 * the journal is open; use that, and keep it in the journal's
+	 * directory for later opens.  Takes about a second, and writes at
+	 * most 400 MiB to files without a name in the directory. */
+	JOURNAL_MEASURE		= 1 << 10,
 };
 
 /*
@@ -96,8 +101,10 @@ enum journal_flags {
 struct journal_options {
 	size_t size;
 	uint64_t flags;		/* enum journal_flags */
-	/* "direct" or "buffered": only this method, or failure.  NULL: the
-	 * best that the kernel, the file system and the drive allow. */
+	/* "direct" or "buffered": only this method, or failure.  NULL: what
+	 * was measured to be best, if that is kept with the journal and
+	 * nothing has changed since (JOURNAL_MEASURE), else the best that the
+	 * kernel, the file system and the drive allow. */
 	const char *method;
 	/* Size of a segment file: a multiple of 64 KiB, at most 1 TiB; 0 is
 	 * 64 MiB.  An existing journal keeps its own. */
@@ -115,7 +122,8 @@ struct journal_options {
 	/* Who carries commits out: "caller", the threads that wait for them;
 	 * "thread", one of the library's; "loop", an event loop of yours, which
 	 * nothing then blocks ("In an event loop" below).  NULL: as the
-	 * carrier needs it, else "caller".  All give the same guarantee. */
+	 * carrier needs it or, with no carrier given, as was measured, else
+	 * "caller".  All give the same guarantee. */
 	const char *driver;
 	/* What carries a write: "pwritev2", or "io_uring", which needs the
 	 * driver "thread" or "loop" and the method "direct": only this, or
@@ -341,6 +349,9 @@ struct journal_info {
 	uint32_t reserved;
 	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
 	const char *driver;
+	/* A measured choice and what became of it, in one line; "" if there
+	 * is none.  See JOURNAL_MEASURE. */
+	const char *measured;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }

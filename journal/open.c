@@ -20,6 +20,7 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 #include "journal/raw.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
@@ -27,7 +28,8 @@
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL)
+			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
+			 JOURNAL_MEASURE)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -74,9 +76,10 @@ static int check_options(const struct journal_options *o)
 				 "flags %#llx: not known to this version of "
 				 "the library", (unsigned long long)o->flags);
 	if (o->flags & JOURNAL_READ_ONLY &&
-	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE))
+	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE | JOURNAL_MEASURE))
 		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
-				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
+				  "JOURNAL_CREATE, JOURNAL_EXCLUSIVE or "
+				  "JOURNAL_MEASURE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
 	if (o->flags & JOURNAL_OVERWRITE &&
@@ -359,7 +362,8 @@ static int recover(struct opening *op)
 static int choose(struct opening *op)
 {
 	journal *j = op->j;
-	bool allow = op->o->flags & JOURNAL_VOLATILE;
+	uint32_t block_max = op->fresh ? UINT32_MAX :
+					 j->dir.geometry.block_size;
 	const char *reason = "";
 	long page = sysconf(_SC_PAGESIZE);
 	int ret;
@@ -370,8 +374,8 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = jnl_probe_choose(j->probe, op->o->method, allow,
-				       &op->choice, &reason);
+		ret = jnl_measured_choose(j, op->o, op->env, block_max,
+					  &op->choice, &reason);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",
@@ -619,6 +623,9 @@ static int open_for_writing(struct opening *op)
 	/* From here on nothing can be lost any more; what fails now is for
 	 * people's convenience. */
 	(void)jnl_lock_sign(op->sys, j->lock_fd);
+	ret = jnl_measured_keep(j);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory");
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
@@ -646,6 +653,7 @@ static int open_for_reading(struct opening *op)
 	j->recovered = at.rec;
 	j->segments = at.names.count;
 	j->dir.geometry = at.rec.geometry;
+	jnl_measured_look(j, at.dirfd);
 	jnl_detach(&at);
 	return ret;
 }

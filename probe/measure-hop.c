@@ -15,7 +15,6 @@
 #include "probe/measure-inner.h"
 
 #define ROUND_TRIPS	256u
-#define TIME_MAX_NS	20000000u
 #define STACK_SIZE	(64u * 1024)
 
 struct hop {
@@ -43,7 +42,7 @@ static void *other_main(void *arg)
 
 static uint64_t go_round(struct hop *h)
 {
-	uint64_t end = jnl_measure_now_ns() + TIME_MAX_NS, begin, now;
+	uint64_t end = jnl_measure_now_ns() + JNL_MEASURE_HOP_NS, begin, now;
 	struct jnl_histogram times = { 0 };
 
 	for (unsigned int i = 0; i < ROUND_TRIPS; i++) {

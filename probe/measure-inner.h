@@ -44,6 +44,8 @@ void jnl_measure_file_close(struct jnl_measure *m, struct jnl_measure_file *f);
 void jnl_measure_slice(struct jnl_measure *m, size_t i, uint64_t ns,
 		       uint64_t bytes);
 
+#define JNL_MEASURE_HOP_NS	20000000u	/* at most about so long */
+
 /* Median time of handing over to another thread and back; 0: unknown. */
 uint64_t jnl_measure_hop(void);
 

@@ -75,6 +75,32 @@ static void fill_with_noise(uint8_t *p, size_t len)
 	}
 }
 
+static bool file_wanted(const struct jnl_measure *m, bool direct)
+{
+	for (size_t i = 0; i < m->pairs; i++) {
+		if (m->choice[i].way.direct == direct)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t time_before(const struct jnl_measure *m)
+{
+	return JNL_MEASURE_HOP_NS + m->cfg.fill_ns *
+	       (uint64_t)(file_wanted(m, false) + file_wanted(m, true));
+}
+
+/* What is left of the whole time, divided. */
+static void divide(struct jnl_measure *m)
+{
+	uint64_t before = time_before(m);
+
+	if (!m->cfg.total_ns || !m->pairs)
+		return;
+	m->cfg.pair_ns = m->cfg.total_ns > before ?
+		(m->cfg.total_ns - before) / m->pairs : 0;
+}
+
 int jnl_measure_new(struct jnl_measure **ret_m, struct jnl_sys *sys, int dirfd,
 		    journal_probe *p, const struct jnl_measure_config *cfg)
 {
@@ -95,6 +121,7 @@ int jnl_measure_new(struct jnl_measure **ret_m, struct jnl_sys *sys, int dirfd,
 	if (!m->pair || !m->choice || !m->place)
 		goto no_memory;
 	add_pairs(m, p);
+	divide(m);
 	if (m->block) {
 		len = (size_t)JNL_MEASURE_DEPTH_MAX * m->block;
 		m->memory = jnl_buffer_alloc(len);
@@ -126,15 +153,6 @@ void jnl_measure_free(struct jnl_measure *m)
 
 /* ------------------------------------------------------------------------ */
 
-static bool file_wanted(const struct jnl_measure *m, bool direct)
-{
-	for (size_t i = 0; i < m->pairs; i++) {
-		if (m->choice[i].way.direct == direct)
-			return true;
-	}
-	return false;
-}
-
 static void make_file(struct jnl_measure *m, bool direct)
 {
 	for (size_t i = 0; i < m->pairs; i++) {
@@ -147,9 +165,7 @@ static void make_file(struct jnl_measure *m, bool direct)
 
 uint64_t jnl_measure_time_ns(const struct jnl_measure *m)
 {
-	return m->pairs * m->cfg.pair_ns +
-	       (uint64_t)(file_wanted(m, false) + file_wanted(m, true)) *
-	       m->cfg.fill_ns;
+	return m->pairs * m->cfg.pair_ns + time_before(m);
 }
 
 uint64_t jnl_measure_bytes(const struct jnl_measure *m)

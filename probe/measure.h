@@ -11,8 +11,8 @@
  *     (where the file system cannot do that) with one that is removed before
  *     the first write.  They go with their descriptors.
  *   - Time and bytes are bounded: a pair stops at the first append that ends
- *     after its time, or at its last byte.  How long one append may take is
- *     the device's affair.
+ *     after its time, or at its last byte; but it does two appends in every
+ *     round.  How long one append may take is the device's affair.
  *   - Pairs take turns in rounds, in another order each round: what else
  *     happens on the machine meets all of them.
  *   - The first failure ends the pair that met it and no other.  What a pair
@@ -38,7 +38,8 @@
 #define JNL_MEASURE_QUEUE	4u
 
 struct jnl_measure_config {
-	uint64_t pair_ns;	/* for one pair, over all rounds */
+	uint64_t pair_ns;	/* for one pair, over all rounds; or */
+	uint64_t total_ns;	/* for all of it; 0: pair_ns counts */
 	uint64_t pair_bytes;	/* most that one pair writes; 0: no limit */
 	uint64_t fill_ns;	/* for filling one file; then it is used as
 				 * far as it got */

@@ -170,4 +170,54 @@ else
 	[ "$best" -lt 200000000 ] || bad "it took $((best / 1000000)) ms"
 fi
 
+begin "append --measure keeps a choice, and info shows it"
+cd "$scratch"
+run_any "$tool" append --measure --segment-size 64K kept <"$scratch/file"
+if [ "$usable" -ne 0 ]; then
+	skip_case "no durable method here"
+else
+	quiet
+	[ -s kept/choice ] || bad "there is no file 'choice'"
+	run 0 "$tool" info kept
+	prints '^measured: .*, driver .*, carrier .* us alone'
+	run 0 "$tool" info --json kept
+	prints '"measured":"'
+	echo one >"$scratch/in"
+	run 0 "$tool" append kept <"$scratch/in"
+	run 0 "$tool" verify kept
+	prints sound
+	# A reader that knows nothing of it reads on.
+	run 0 "$tool" cat kept
+	same "$scratch/in" "$scratch/out"
+fi
+
+begin "what was not measured is not shown"
+run_any "$tool" append --segment-size 64K unmeasured <"$scratch/file"
+if [ "$usable" -eq 0 ]; then
+	run 0 "$tool" info unmeasured
+	if grep -q '^measured' "$scratch/out"; then
+		bad "something measured"
+	fi
+	run 0 "$tool" info --json unmeasured
+	prints '"measured":null'
+fi
+
+begin "driver and carrier are as asked for, or refused with a reason"
+run 2 "$tool" append --driver loop d </dev/null
+says "caller or thread"
+run 2 "$tool" append --driver nobody d </dev/null
+says driver caller thread
+run 2 "$tool" append --carrier pigeon d </dev/null
+says carrier pwritev2 io_uring
+run 2 "$tool" append --driver caller --carrier io_uring d </dev/null
+says io_uring thread
+[ ! -d d ] || bad "a refused option has made a journal"
+if [ "$usable" -eq 0 ]; then
+	echo two >"$scratch/in"
+	run 0 "$tool" append --driver thread --carrier pwritev2 \
+		--segment-size 64K d <"$scratch/in"
+	run 0 "$tool" cat d
+	same "$scratch/in" "$scratch/out"
+fi
+
 finish

@@ -1,7 +1,10 @@
 # Measuring: the core with failing calls, the program, and the kept choice.
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/test_measure
-TESTS += tests/unit/test_measure
+measure_tests = tests/unit/test_measure tests/unit/test_choice
+check_PROGRAMS += $(measure_tests)
+TESTS += $(measure_tests)
+tests_unit_test_choice_CFLAGS = $(unit_cflags)
+tests_unit_test_choice_LDADD = $(unit_ldadd)
 tests_unit_test_measure_CFLAGS = $(unit_cflags)
 tests_unit_test_measure_LDADD = $(unit_ldadd)
 endif
