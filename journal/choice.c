@@ -248,7 +248,8 @@ static int take_heading(struct reading *r)
 }
 
 /* "kernel 6.1.0, ext4, /dev/sda1": enough to know it by. */
-static void add_machine(struct jnl_kept *kept, size_t i, const char *value)
+static void add_machine(struct jnl_kept_choice *kept, size_t i,
+			const char *value)
 {
 	size_t used = strlen(kept->machine);
 
@@ -260,7 +261,7 @@ static void add_machine(struct jnl_kept *kept, size_t i, const char *value)
 }
 
 static int take_keys(struct reading *r, const journal_probe *p,
-		     struct jnl_kept *kept)
+		     struct jnl_kept_choice *kept)
 {
 	char value[VALUE_MAX], now[VALUE_MAX];
 	int ret = 0, one;
@@ -285,7 +286,7 @@ static int take_keys(struct reading *r, const journal_probe *p,
 	return ret;
 }
 
-static int take_choice(struct reading *r, struct jnl_kept *kept)
+static int take_choice(struct reading *r, struct jnl_kept_choice *kept)
 {
 	char method[VALUE_MAX], driver[VALUE_MAX], carrier[VALUE_MAX];
 	const struct jnl_method *known;
@@ -317,10 +318,10 @@ static int take_choice(struct reading *r, struct jnl_kept *kept)
 }
 
 int jnl_choice_parse(const char *text, size_t len, const journal_probe *p,
-		     struct jnl_kept *ret, char why[JNL_CHOICE_WHY])
+		     struct jnl_kept_choice *ret, char why[JNL_CHOICE_WHY])
 {
 	struct reading r = { .at = text, .why = why };
-	struct jnl_kept kept = { 0 };
+	struct jnl_kept_choice kept = { 0 };
 	int err;
 
 	*why = '\0';
@@ -355,7 +356,7 @@ static int read_all(struct jnl_sys *sys, int fd, char text[JNL_CHOICE_MAX + 1],
 }
 
 int jnl_choice_read(struct jnl_sys *sys, int dirfd, const journal_probe *p,
-		    struct jnl_kept *ret, char why[JNL_CHOICE_WHY])
+		    struct jnl_kept_choice *ret, char why[JNL_CHOICE_WHY])
 {
 	struct reading r = { .why = why };
 	char *text;

@@ -22,7 +22,7 @@
 #define JNL_CHOICE_MAX	8192u
 
 /* What the file says; the texts are from a table of the library's. */
-struct jnl_kept {
+struct jnl_kept_choice {
 	const char *method;	/* NULL: nothing */
 	const char *driver, *carrier;
 	uint64_t alone_ns, many_ns;
@@ -46,11 +46,11 @@ char *jnl_choice_format(const journal_probe *p,
  * or what reading it came to; -ENOENT: there is none.
  */
 int jnl_choice_read(struct jnl_sys *sys, int dirfd, const journal_probe *p,
-		    struct jnl_kept *ret, char why[JNL_CHOICE_WHY]);
+		    struct jnl_kept_choice *ret, char why[JNL_CHOICE_WHY]);
 
 /* As jnl_choice_read(), from text of so many bytes. */
 int jnl_choice_parse(const char *text, size_t len, const journal_probe *p,
-		     struct jnl_kept *ret, char why[JNL_CHOICE_WHY]);
+		     struct jnl_kept_choice *ret, char why[JNL_CHOICE_WHY]);
 
 /*
  * Put text in the file's place.  -errno; *ret_final as in jnl_dir_publish().

@@ -67,7 +67,7 @@ struct jnl_helper {
 /* A measured choice (journal/measured.c). */
 struct jnl_advice {
 	/* What is followed.  method or driver NULL: not that part. */
-	struct jnl_kept kept;
+	struct jnl_kept_choice kept;
 	char *line;		/* what became of it, or NULL */
 	char *text;		/* to be kept in the directory, or NULL */
 };

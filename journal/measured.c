@@ -41,7 +41,7 @@ static void note(struct jnl_advice *a, const char *fmt, ...)
 
 static void note_kept(struct jnl_advice *a, const char *became)
 {
-	const struct jnl_kept *k = &a->kept;
+	const struct jnl_kept_choice *k = &a->kept;
 
 	note(a, "%s, driver %s, carrier %s (%" PRIu64 " us "
 	     "alone, %" PRIu64 " us among many; %s): %s", k->method, k->driver,
@@ -159,7 +159,8 @@ static bool follow(journal *j, const struct journal_options *o,
 }
 
 int jnl_measured_choose(journal *j, const struct journal_options *o,
-			const struct jnl_env *env, uint32_t block_max, struct jnl_choice *ret_choice,
+			const struct jnl_env *env, uint32_t block_max,
+			struct jnl_choice *ret_choice,
 			const char **ret_reason)
 {
 	struct jnl_advice *a = &j->advice;

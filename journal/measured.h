@@ -14,7 +14,8 @@
  * and *ret_reason as jnl_probe_choose().
  */
 int jnl_measured_choose(journal *j, const struct journal_options *o,
-			const struct jnl_env *env, uint32_t block_max, struct jnl_choice *ret_choice,
+			const struct jnl_env *env, uint32_t block_max,
+			struct jnl_choice *ret_choice,
 			const char **ret_reason);
 
 /*
