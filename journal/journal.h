@@ -88,7 +88,8 @@ enum journal_flags {
 	/* Measure which method, driver and carrier are fastest here, before
 	 * the journal is open; use that, and keep it in the journal's
 	 * directory for later opens.  Takes about a second, and writes at
-	 * most 400 MiB to files without a name in the directory. */
+	 * most 400 MiB to files without a name in the directory.  On a device
+	 * it does nothing. */
 	JOURNAL_MEASURE		= 1 << 10,
 };
 

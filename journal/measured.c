@@ -16,6 +16,7 @@
 
 #include "journal/error.h"
 #include "journal/measured.h"
+#include "journal/raw.h"
 #include "probe/measure.h"
 
 /* What JOURNAL_MEASURE may take and write. */
@@ -166,10 +167,13 @@ int jnl_measured_choose(journal *j, const struct journal_options *o,
 	struct jnl_advice *a = &j->advice;
 	bool followed;
 
-	if (o->flags & JOURNAL_MEASURE)
+	if (!jnl_is_raw(j->dir.sys) && o->flags & JOURNAL_MEASURE)
 		measure(j, o, env);
-	else
+	else if (!jnl_is_raw(j->dir.sys))
 		read_kept(j);
+	else if (o->flags & JOURNAL_MEASURE)
+		note(a, "none: nothing is measured on a device, which has no "
+		     "room but the journal's");
 	if (!a->kept.method)
 		return jnl_probe_choose(j->probe, o->method,
 					o->flags & JOURNAL_VOLATILE,
@@ -214,13 +218,15 @@ int jnl_measured_keep(journal *j)
 	return 0;
 }
 
-void jnl_measured_look(journal *j, int dirfd)
+void jnl_measured_look(journal *j, struct jnl_sys *sys, int dirfd)
 {
 	struct jnl_advice *a = &j->advice;
 	char why[JNL_CHOICE_WHY];
 	int ret;
 
-	ret = jnl_choice_read(j->dir.sys, dirfd, NULL, &a->kept, why);
+	if (jnl_is_raw(sys))
+		return;
+	ret = jnl_choice_read(sys, dirfd, NULL, &a->kept, why);
 	if (ret == -ENOENT)
 		return;
 	if (ret < 0)

@@ -25,7 +25,7 @@ int jnl_measured_choose(journal *j, const struct journal_options *o,
 int jnl_measured_keep(journal *j);
 
 /* For reading: what is kept in the directory, in words. */
-void jnl_measured_look(journal *j, int dirfd);
+void jnl_measured_look(journal *j, struct jnl_sys *sys, int dirfd);
 
 void jnl_measured_free(journal *j);
 

@@ -653,7 +653,7 @@ static int open_for_reading(struct opening *op)
 	j->recovered = at.rec;
 	j->segments = at.names.count;
 	j->dir.geometry = at.rec.geometry;
-	jnl_measured_look(j, at.dirfd);
+	jnl_measured_look(j, at.sys, at.dirfd);
 	jnl_detach(&at);
 	return ret;
 }
