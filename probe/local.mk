@@ -2,13 +2,18 @@ include_HEADERS += probe/journal-probe.h
 libcore_la_SOURCES += \
 	probe/answers.c probe/answers.h \
 	probe/ask.c probe/ask.h \
+	probe/carrier.c \
 	probe/device.c \
 	probe/dump.c probe/dump.h \
 	probe/dump-read.c probe/dump-text.h \
 	probe/facts.c probe/facts.h \
 	probe/fs.c \
 	probe/histogram.c probe/histogram.h \
+	probe/identify.c \
+	probe/in-place.c \
+	probe/io_uring.c \
 	probe/kernel.c \
+	probe/layers.c \
 	probe/machine.c probe/machine.h \
 	probe/machine-impl.h \
 	probe/machine-nvme.c \
@@ -22,13 +27,16 @@ libcore_la_SOURCES += \
 	probe/measure-judge.c \
 	probe/measure-slice.c \
 	probe/mount.c \
+	probe/needs.c probe/needs.h \
+	probe/nvme.c \
 	probe/open.c \
 	probe/probe.c probe/probe.h \
 	probe/rank.c \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \
 	probe/stable.c \
-	probe/tries.c
+	probe/tries.c \
+	probe/untorn.c
 
 # What draws a probe, also for who tests it.
 probe_show_sources = \
