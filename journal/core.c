@@ -10,6 +10,7 @@
 
 #include "journal/core.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 #include "journal/raw.h"
 
 void jnl_journal_free(journal *j)
@@ -32,6 +33,7 @@ void jnl_journal_free(journal *j)
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
 	jnl_nvme_close(&j->drive.nvme, sys);
+	jnl_measured_free(j);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
@@ -168,6 +170,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->method = info->carrier = info->barrier = info->trail = "";
 	info->driver = "";
 	info->slots = j->slots;
+	info->measured = j->advice.line ? j->advice.line : "";
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;

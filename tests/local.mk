@@ -10,6 +10,7 @@ include tests/raw.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
+include tests/measure.mk
 include tests/cli.mk
 include tests/format.mk
 include tests/bench.mk
