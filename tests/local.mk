@@ -13,6 +13,7 @@ include tests/replay.mk
 include tests/measure.mk
 include tests/cli.mk
 include tests/format.mk
+include tests/examples.mk
 include tests/bench.mk
 include tests/fuzz.mk
 include tests/quick.mk

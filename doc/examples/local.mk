@@ -1,0 +1,34 @@
+# Examples.  They are compiled as a user would: the public header by its
+# installed name, the shared library and nothing of ours besides.
+example_cppflags = -I$(top_srcdir)/journal
+example_programs = \
+	doc/examples/append \
+	doc/examples/event-loop \
+	doc/examples/read
+check_PROGRAMS += $(example_programs)
+
+doc_examples_append_SOURCES = doc/examples/append.c
+doc_examples_append_CPPFLAGS = $(example_cppflags)
+doc_examples_append_LDADD = libjournal.la
+doc_examples_event_loop_SOURCES = doc/examples/event-loop.c
+doc_examples_event_loop_CPPFLAGS = $(example_cppflags)
+doc_examples_event_loop_LDADD = libjournal.la
+doc_examples_read_SOURCES = doc/examples/read.c
+doc_examples_read_CPPFLAGS = $(example_cppflags)
+doc_examples_read_LDADD = libjournal.la
+
+if HAVE_UV
+check_PROGRAMS += doc/examples/uv-append
+doc_examples_uv_append_SOURCES = doc/examples/uv-append.c
+doc_examples_uv_append_CPPFLAGS = $(example_cppflags)
+doc_examples_uv_append_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
+doc_examples_uv_append_LDADD = libjournal.la $(UV_LIBS)
+endif
+
+# Sources to read and to start from; whoever has no libuv ships them too.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = \
+	doc/examples/append.c \
+	doc/examples/event-loop.c \
+	doc/examples/read.c \
+	doc/examples/uv-append.c
