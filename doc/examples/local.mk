@@ -4,7 +4,8 @@ example_cppflags = -I$(top_srcdir)/journal
 example_programs = \
 	doc/examples/append \
 	doc/examples/event-loop \
-	doc/examples/read
+	doc/examples/read \
+	doc/examples/kv-server/kv-server
 check_PROGRAMS += $(example_programs)
 
 doc_examples_append_SOURCES = doc/examples/append.c
@@ -25,6 +26,20 @@ doc_examples_uv_append_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 doc_examples_uv_append_LDADD = libjournal.la $(UV_LIBS)
 endif
 
+kv_server_sources = \
+	doc/examples/kv-server/client.c doc/examples/kv-server/client.h \
+	doc/examples/kv-server/command.c \
+	doc/examples/kv-server/listen.c \
+	doc/examples/kv-server/main.c \
+	doc/examples/kv-server/resp.c doc/examples/kv-server/resp.h \
+	doc/examples/kv-server/server.c doc/examples/kv-server/server.h \
+	doc/examples/kv-server/snapshot.c doc/examples/kv-server/snapshot.h \
+	doc/examples/kv-server/store.c doc/examples/kv-server/store.h \
+	doc/examples/kv-server/table.c doc/examples/kv-server/table.h
+doc_examples_kv_server_kv_server_SOURCES = $(kv_server_sources)
+doc_examples_kv_server_kv_server_CPPFLAGS = $(example_cppflags)
+doc_examples_kv_server_kv_server_LDADD = libjournal.la -lpthread
+
 # Sources to read and to start from; whoever has no libuv ships them too.
 examplesdir = $(docdir)/examples
 dist_examples_DATA = \
@@ -32,3 +47,5 @@ dist_examples_DATA = \
 	doc/examples/event-loop.c \
 	doc/examples/read.c \
 	doc/examples/uv-append.c
+kvexampledir = $(docdir)/examples/kv-server
+dist_kvexample_DATA = $(kv_server_sources)
