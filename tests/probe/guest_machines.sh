@@ -9,7 +9,7 @@ probe=$(command -v journal-probe)
 work=/mnt/tmp/machines
 mkdir -p "$work/m"
 release=$(uname -r)
-on="emulated by QEMU; Linux ${release%%-*}"
+on="emulated by QEMU; Linux ${release%%[+-]*}"
 
 # fs KIND NODE, as a user would find it
 fs() {
