@@ -154,7 +154,7 @@ static void check_shown(const journal_probe *p)
 	}
 	out = open_memstream(&text, &len);
 	MUST(out, "no memory");
-	jnl_show_json(out, p, path);
+	jnl_show_json(out, p, path, NULL);
 	MUST(fclose(out) == 0, "no memory");
 	check_screen(text, len, 0);
 	free(text);
