@@ -9,7 +9,7 @@ probe=$(command -v journal-probe)
 work=/mnt/tmp/machines
 mkdir -p "$work/m"
 release=$(uname -r)
-on="emulated by QEMU; Linux ${release%%-*}"
+on="emulated by QEMU; Linux ${release%%[+-]*}"
 
 # fs KIND NODE, as a user would find it
 fs() {
@@ -110,14 +110,13 @@ btrfs device add -f "$raid_b" "$work/m" >/dev/null
 keep btrfs-two "btrfs over two NVMe drives, $on, as root" "$work/m"
 gone
 
-modprobe zram
-echo 128M >/sys/block/zram0/disksize
-echo "0 $(blockdev --getsz /dev/zram0) linear /dev/zram0 0" |
-	dmsetup create over-zram
-fs ext4 /dev/mapper/over-zram
-keep dm-zram "device mapper (linear) over zram, ext4, $on, as root" "$work/m"
+modprobe brd rd_nr=1 rd_size=131072
+echo "0 $(blockdev --getsz /dev/ram0) linear /dev/ram0 0" |
+	dmsetup create over-ram
+fs ext4 /dev/mapper/over-ram
+keep dm-ram "device mapper (linear) over a disk in memory, ext4, $on, as root" "$work/m"
 gone
-dmsetup remove over-zram
+dmsetup remove over-ram
 
 virtio=$(drive virtio-disk)
 fs ext4 "$virtio"

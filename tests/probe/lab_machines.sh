@@ -24,7 +24,7 @@ for kernel in 6.12 6.1 7; do
 		--nvme nawupf-31,nawupf=31 \
 		--nvme blocks-4k,size=512M,bs=4096,nawupf=3,nabspf=7 \
 		--nvme nabo-1,nawupf=31,nabsn=63,nabspf=63,nabo=1 \
-		--nvme awupf-7,awupf=7 \
+		--nvme awupf-7,awun=7,awupf=7 \
 		--nvme raid-a --nvme raid-b --nvme crypt-drive \
 		--shared two-paths,nawupf=31 --disk virtio-disk \
 		"$kernel" "$here/guest_machines.sh" || status=$?
