@@ -14,11 +14,14 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/raw.h"
 
-int jnl_open_dir(struct jnl_sys *sys, const char *path)
+int jnl_open_dir(struct jnl_sys **sys, const char *path)
 {
-	return sys->openat(sys, AT_FDCWD, path,
-			   O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int fd = (*sys)->openat(*sys, AT_FDCWD, path,
+				O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+	return fd == -ENOTDIR ? jnl_raw_open(sys, path) : fd;
 }
 
 int jnl_dir_error(struct journal_error *error, int ret, const char *path)
@@ -30,8 +33,8 @@ int jnl_dir_error(struct journal_error *error, int ret, const char *path)
 				 "create one", path);
 	case -ENOTDIR:
 		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
-				 "%s: not a directory: a journal is a "
-				 "directory", path);
+				 "%s: neither a directory nor a block device: "
+				 "a journal is one of them", path);
 	default:
 		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
 				 "%s: %s", path, jnl_system_words(ret));
@@ -75,7 +78,7 @@ static int recover_once(struct jnl_attached *at)
 			  at->live ? JNL_RECOVER_LIVE : JNL_RECOVER_SHARED,
 			  &at->rec, &at->damage);
 	jnl_view_fini(&view);
-	return ret;
+	return ret ? ret : jnl_raw_check(at->sys, &at->rec.geometry);
 }
 
 /*
@@ -138,7 +141,7 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 	memset(at, 0, sizeof(*at));
 	at->sys = sys;
 	at->lock_fd = -1;
-	at->dirfd = jnl_open_dir(sys, path);
+	at->dirfd = jnl_open_dir(&at->sys, path);
 	if (at->dirfd < 0)
 		return jnl_dir_error(error, at->dirfd, path);
 	do {
@@ -151,6 +154,7 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 	} while (tries < ATTACH_TRIES && ++all_tries < ATTACH_TRIES_MAX);
 	if (!ret)
 		return 0;
+	jnl_raw_explain(at->sys, &at->damage);
 	if (at->damage.finding)
 		(void)jnl_damage_error(error, ret, path, &at->damage);
 	else

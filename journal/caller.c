@@ -62,8 +62,18 @@ struct request {
 	int count;
 	bool group;
 	uint64_t len;		/* of the one record */
+	bool wait;		/* for room; else -EAGAIN */
 	uint64_t *ret_lsn;	/* one, or (may be NULL) one for each */
 };
+
+/* There may be something to do for the driver. */
+static void call_driver(journal *j)
+{
+	if (j->loop)
+		(void)jnl_loop_drive(j);
+	else if (j->committer)
+		jnl_committer_call(j);
+}
 
 static int append(journal *j, const struct request *rq)
 {
@@ -80,16 +90,21 @@ static int append(journal *j, const struct request *rq)
 		/* The error that ended it may look like one of a refusal. */
 		if (e->error)
 			return e->error;
+		if (ret != -EAGAIN && ret != -EBUSY)
+			break;
+		if (!rq->wait) {
+			if (ret == -EAGAIN && jnl_loop_drive(j))
+				continue;
+			return e->error ? e->error : jnl_loop_refused(j, ret);
+		}
 		if (ret == -EAGAIN) {
 			j->counters.stalls_queue++;
 			jnl_push_on(j);
-		} else if (ret == -EBUSY) {
+		} else {
 			j->counters.stalls_segment++;
 			ret = wait_ready(j);
 			if (ret < 0)
 				return ret;
-		} else {
-			break;
 		}
 	}
 	if (ret < 0)
@@ -98,7 +113,7 @@ static int append(journal *j, const struct request *rq)
 		j->away--;
 	/* Something besides the batch that gathers: it need not wait. */
 	if (j->committer && j->engine.used > 1)
-		jnl_committer_call(j);
+		call_driver(j);
 	if (j->helper.parked)
 		jnl_helper_call(j);
 	return 0;
@@ -112,10 +127,9 @@ static int sync_to(journal *j, uint64_t lsn)
 
 	if (lsn < jnl_engine_end(e)) {
 		jnl_engine_want(e, lsn + 1);
-		if (j->committer)
-			jnl_committer_call(j);
+		call_driver(j);
 		while (e->frontier <= lsn && !e->error) {
-			if (!j->committer && !j->carrying)
+			if (j->loop || (!j->committer && !j->carrying))
 				jnl_push_on(j);
 			else if (jnl_wait(j, lsn))
 				return 0;
@@ -146,7 +160,7 @@ static int record_len(const struct iovec *iov, int iovcnt, uint64_t *ret_len)
 static int append_one(journal *j, const struct iovec *iov, int iovcnt,
 		      bool sync, uint64_t *ret_lsn)
 {
-	uint64_t len, lsn;
+	uint64_t len = 0, lsn;
 	struct request rq = { .iov = iov, .count = iovcnt, .ret_lsn = &lsn };
 	int ret, state;
 
@@ -156,6 +170,8 @@ static int append_one(journal *j, const struct iovec *iov, int iovcnt,
 	if (ret < 0)
 		return ret;
 	rq.len = len;
+	/* In an event loop only who waits anyway waits for room. */
+	rq.wait = sync || !j->loop;
 	state = jnl_enter(j);
 	ret = append(j, &rq);
 	if (!ret && sync)
@@ -179,7 +195,7 @@ int journal_append_group(journal *j, const struct iovec *records, int count,
 {
 	struct request rq = {
 		.iov = records, .count = count, .group = true,
-		.ret_lsn = ret_lsns,
+		.ret_lsn = ret_lsns, .wait = !j->loop,
 	};
 	int ret, state;
 

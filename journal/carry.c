@@ -10,8 +10,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "journal/core.h"
+#include "journal/driver.h"
+#include "journal/format.h"
+#include "journal/raw.h"
 #include "journal/replace.h"
+#include "lib/compat.h"
 
 int jnl_file_add(journal *j, uint64_t number, int fd)
 {
@@ -25,6 +28,8 @@ int jnl_file_add(journal *j, uint64_t number, int fd)
 	j->files = grown;
 	j->files[j->nfiles].number = number;
 	j->files[j->nfiles].generation = ++j->generation;
+	j->files[j->nfiles].settled = false;
+	j->files[j->nfiles].base = jnl_raw_base(j->dir.sys, fd);
 	j->files[j->nfiles++].fd = fd;
 	return 0;
 }
@@ -39,21 +44,35 @@ const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number)
 	return NULL;
 }
 
-/* The file's descriptor is for the old file, which is gone. */
-static int reopen(journal *j, uint64_t number)
+/*
+ * Closing may give a file's space back, which takes its time: without the
+ * lock, and after everybody else has let go of it.
+ */
+void jnl_file_close(journal *j, int fd)
 {
-	int fd = jnl_segment_open(&j->dir, number, false);
+	if (j->loop)
+		jnl_keep_files(j);
+	pthread_mutex_unlock(&j->lock);
+	(void)j->dir.sys->close(j->dir.sys, fd);
+	pthread_mutex_lock(&j->lock);
+}
 
-	if (fd < 0)
-		return fd;
+/* fd is for the file that has the segment's name now. */
+static void take_file(journal *j, uint64_t number, int fd)
+{
+	int old = -1;
+
 	for (size_t i = 0; i < j->nfiles; i++) {
-		if (j->files[i].number == number) {
-			(void)j->dir.sys->close(j->dir.sys, j->files[i].fd);
-			j->files[i].fd = fd;
-			j->files[i].generation = ++j->generation;
-		}
+		if (j->files[i].number != number)
+			continue;
+		old = j->files[i].fd;
+		j->files[i].fd = fd;
+		j->files[i].generation = ++j->generation;
+		j->files[i].settled = false;
+		j->files[i].base = jnl_raw_base(j->dir.sys, fd);
 	}
-	return 0;
+	assert(old >= 0);
+	jnl_file_close(j, old);
 }
 
 int jnl_replace(journal *j, uint64_t number)
@@ -62,8 +81,8 @@ int jnl_replace(journal *j, uint64_t number)
 	uint64_t base = number * e->cfg.segment_size, keep = 0;
 	struct jnl_piece piece[2 * (JNL_DEPTH_MAX + 1)];
 	const struct jnl_batch *b;
+	int ret, fd = -1;
 	uint32_t n;
-	int ret;
 
 	for (n = 0; (b = jnl_engine_image(e, number, n)); n++)
 		piece[n] = (struct jnl_piece){
@@ -75,8 +94,13 @@ int jnl_replace(journal *j, uint64_t number)
 		keep = e->frontier - base;
 	pthread_mutex_unlock(&j->lock);
 	ret = jnl_segment_replace(&j->dir, number, keep, piece, n);
+	if (!ret)
+		fd = jnl_segment_open(&j->dir, number, false);
 	pthread_mutex_lock(&j->lock);
-	return ret ? ret : reopen(j, number);
+	if (ret < 0 || fd < 0)
+		return ret < 0 ? ret : fd;
+	take_file(j, number, fd);
+	return 0;
 }
 
 uint64_t jnl_now_ns(void)
@@ -96,23 +120,34 @@ void jnl_count_action(journal *j, uint64_t ns)
 		c->action_max_ns = ns;
 }
 
-int jnl_carry_out(journal *j, const struct jnl_action *act)
+int jnl_write_flags(const struct jnl_batch *b)
+{
+	return (b->dsync ? RWF_DSYNC : 0) |
+	       (b->flags & JNL_BATCH_UNTORN ? RWF_ATOMIC : 0);
+}
+
+static int carry_write(journal *j, const struct jnl_action *act)
 {
 	int fd = jnl_file_of(j, act->segment)->fd, ret;
-	struct jnl_dir *dir = &j->dir;
-	uint64_t began_ns;
+	const struct jnl_batch *b = act->batch;
 
 	pthread_mutex_unlock(&j->lock);
-	began_ns = jnl_now_ns();
-	if (act->kind == JNL_ACT_WRITE)
-		ret = jnl_way_write(dir->sys, &dir->way, fd, act->batch->image,
-				    act->batch->size, act->offset,
-				    dir->geometry.block_size);
-	else
-		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	began_ns = jnl_now_ns() - began_ns;
+	ret = jnl_write_full(j->dir.sys, fd, b->image, b->size, act->offset,
+			     jnl_write_flags(b), jnl_dir_alignment(&j->dir));
 	pthread_mutex_lock(&j->lock);
-	jnl_count_action(j, began_ns);
+	return ret;
+}
+
+int jnl_carry_out(journal *j, const struct jnl_action *act)
+{
+	uint64_t began_ns = jnl_now_ns();
+	int ret;
+
+	if (act->kind == JNL_ACT_WRITE)
+		ret = carry_write(j, act);
+	else
+		ret = jnl_barrier_carry(j, act->segment);
+	jnl_count_action(j, jnl_now_ns() - began_ns);
 	return ret;
 }
 
@@ -151,6 +186,10 @@ bool jnl_carry(journal *j)
 
 void jnl_push_on(journal *j)
 {
+	if (j->loop) {
+		jnl_loop_push(j);
+		return;
+	}
 	if (j->committer)
 		jnl_committer_call(j);
 	if (j->committer || j->carrying)

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "journal/choice.h"
 #include "journal/engine.h"
 #include "journal/journal.h"
 #include "journal/recover.h"
 #include "journal/segment.h"
+#include "lib/nvme.h"
 #include "lib/sys.h"
 #include "probe/probe.h"
 
@@ -23,7 +25,10 @@ struct jnl_env {
 	struct jnl_sys *sys;
 	/* Not NULL: take this choice, do not probe. */
 	const struct jnl_choice *choice;
-	/* No helper thread: the caller runs jnl_helper_step() itself. */
+	/* How long JOURNAL_MEASURE takes; 0: as journal.h says. */
+	uint64_t measure_ns;
+	/* No thread of the library: the caller runs jnl_helper_step() itself,
+	 * and, with the loop driver, jnl_loop_step(). */
 	bool no_helper;
 };
 
@@ -31,6 +36,22 @@ struct jnl_segment_file {
 	uint64_t number;
 	uint64_t generation;	/* unlike fd, never used again */
 	int fd;
+	bool settled;		/* a flush of the drive covers its batches */
+	uint64_t base;		/* where the file begins on what fd has open,
+				 * for a ring: a slot of a raw device */
+};
+
+/* The method nvme-flush: flushes past the file system (journal/barrier.c). */
+struct jnl_drive {
+	struct jnl_nvme nvme;
+	bool on;		/* false too once it was given up */
+	bool no_ring;		/* a ring's command was refused */
+};
+
+/* A text that somebody may still read when a newer one has replaced it. */
+struct jnl_text {
+	struct jnl_text *older;
+	char line[];
 };
 
 #define JNL_NO_SEGMENT	UINT64_MAX
@@ -58,6 +79,14 @@ struct jnl_helper {
 	uint64_t seen;		/* commits + records at the last look */
 };
 
+/* A measured choice (journal/measured.c). */
+struct jnl_advice {
+	/* What is followed.  method or driver NULL: not that part. */
+	struct jnl_kept_choice kept;
+	char *line;		/* what became of it, or NULL */
+	char *text;		/* to be kept in the directory, or NULL */
+};
+
 /* What journal_stats() tells beside what the engine counts. */
 struct jnl_counters {
 	uint64_t stalls_queue, stalls_segment;
@@ -76,8 +105,10 @@ struct journal {
 	bool writer;		/* read-only: somebody else writes */
 	journal_probe *probe;	/* NULL if read-only or not probed */
 	const char *method;
+	struct jnl_advice advice;
 	struct jnl_recovery recovered;
 	uint64_t segments;	/* read-only: files there are */
+	uint64_t slots;		/* read-only: as in journal_info() */
 	/* One page that reads as zero in a child of fork(2). */
 	uint8_t *alive;
 
@@ -91,9 +122,11 @@ struct journal {
 	size_t nfiles;
 	uint64_t generation;		/* of the file opened last */
 	struct jnl_committer *committer;	/* NULL: the caller driver */
+	bool loop;			/* the loop driver */
 	const char *carrier;
-	char *trail;			/* how all this was chosen */
-	char *old_trail;		/* somebody may still read it */
+	struct jnl_drive drive;
+	struct jnl_untorn untorn;	/* what the drive promises */
+	struct jnl_text *trail;		/* how all this was chosen */
 	struct jnl_bell *bell;		/* one for each place in the queue */
 	_Atomic uint64_t durable;	/* the engine's frontier, without lock */
 	uint64_t told;			/* engine.passed at the last telling */
@@ -117,6 +150,9 @@ int jnl_verify(const char *path, struct journal_report *report,
  */
 bool jnl_helper_step(journal *j, bool idle);
 
+/* What the loop driver's thread would do next.  False: nothing. */
+bool jnl_loop_step(journal *j);
+
 /*
  * Take and give back the lock, with cancellation off: a thread that is
  * cancelled in the middle of a write would leave the journal locked and the
@@ -133,6 +169,9 @@ void jnl_cancel_restore(int state);
 
 /* Take over fd as the one to write to segment number with; -ENOMEM closes it. */
 int jnl_file_add(journal *j, uint64_t number, int fd);
+
+/* Close fd, which is no longer among j->files.  Gives the lock up meanwhile. */
+void jnl_file_close(journal *j, int fd);
 
 /*
  * What every driver offers: bring the engine on by a step, or wait until
@@ -159,6 +198,24 @@ const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number);
 
 /* After an action: tell those who wait and see to what comes next. */
 void jnl_carried(journal *j);
+
+/* The flags of pwritev2 that a batch is to be written with. */
+int jnl_write_flags(const struct jnl_batch *b);
+
+/* Add a line to the trail, where it stays until the journal is closed. */
+void jnl_say(journal *j, const char *line);
+
+/*
+ * How a flush is carried (journal/barrier.c).  jnl_barrier_open() gets at the
+ * drive, for the method nvme-flush: 0 or why not.  jnl_barrier_by_drive():
+ * whether a flush of this segment is one of the drive.  jnl_barrier_carry()
+ * carries it out, giving the lock up meanwhile.  jnl_barrier_landed() takes
+ * how a flush of the drive by a ring has ended; JNL_RING_UNDONE: carry it out.
+ */
+int jnl_barrier_open(journal *j, const struct jnl_choice *choice);
+bool jnl_barrier_by_drive(const journal *j, uint64_t segment);
+int jnl_barrier_carry(journal *j, uint64_t segment);
+int jnl_barrier_landed(journal *j, int err);
 
 /* Carry JNL_ACT_REPLACE out: put a new file in the place of a segment's. */
 int jnl_replace(journal *j, uint64_t number);
@@ -190,13 +247,28 @@ void jnl_pass_on(journal *j);
 void jnl_gather(journal *j);
 
 /*
- * The thread driver (journal/thread.c).  jnl_driver_start() chooses driver and
- * carrier and says in j->trail why; jnl_committer_call() wakes the committer
- * if it sleeps, with the lock held; jnl_committer_stop() drains it.
+ * The drivers with a thread.  jnl_driver_start() chooses driver and carrier
+ * and says in j->trail why; jnl_committer_call() wakes their thread if it
+ * sleeps, with the lock held; jnl_committer_stop() drains it.
  */
-int jnl_driver_start(journal *j, const struct journal_options *o);
+int jnl_driver_start(journal *j, const struct journal_options *o,
+		     bool no_thread);
 void jnl_committer_call(journal *j);
 void jnl_committer_stop(journal *j);
+
+/*
+ * The loop driver (journal/loop.c).  jnl_loop_drive() reaps and hands out, and
+ * never blocks; true if something had ended.  jnl_loop_refused() says what an
+ * append gets that the engine refused with -EAGAIN or -EBUSY.  jnl_loop_tell()
+ * is its part of jnl_tell(), jnl_loop_push() of jnl_push_on().
+ * jnl_loop_carry() carries one action out that would block; false: none is
+ * left to do.
+ */
+bool jnl_loop_drive(journal *j);
+int jnl_loop_refused(journal *j, int ret);
+void jnl_loop_tell(journal *j);
+void jnl_loop_push(journal *j);
+bool jnl_loop_carry(journal *j);
 
 /* True if a ring was lost: the images must live on, and so must the lock. */
 bool jnl_committer_free(journal *j, bool alive);
@@ -238,8 +310,12 @@ bool jnl_given_back(struct jnl_sys *sys, const char *path,
 		    const struct jnl_recovery *rec, uint64_t lsn,
 		    uint64_t *ret_first);
 
-/* The directory's descriptor, or -errno; and that in words. */
-int jnl_open_dir(struct jnl_sys *sys, const char *path);
+/*
+ * The directory's descriptor, or -errno; and that in words.  For a block
+ * device *sys becomes a table over the one that it was (journal/raw.h): from
+ * then on use that one, until the last of its descriptors is closed.
+ */
+int jnl_open_dir(struct jnl_sys **sys, const char *path);
 int jnl_dir_error(struct journal_error *error, int ret, const char *path);
 
 /* Put a failed recovery into words. */

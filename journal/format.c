@@ -16,29 +16,6 @@
 
 #include "journal/format.h"
 
-uint32_t jnl_get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	       (uint32_t)p[3] << 24;
-}
-
-uint64_t jnl_get64(const uint8_t *p)
-{
-	return (uint64_t)jnl_get32(p) | (uint64_t)jnl_get32(p + 4) << 32;
-}
-
-void jnl_put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-void jnl_put64(uint8_t *p, uint64_t v)
-{
-	jnl_put32(p, (uint32_t)v);
-	jnl_put32(p + 4, (uint32_t)(v >> 32));
-}
-
 bool jnl_is_zero(const uint8_t *p, size_t len)
 {
 	/* The first byte is zero and every byte equals the one before it. */
@@ -226,28 +203,6 @@ bool jnl_batch_body_good(const uint8_t *p, const struct jnl_batch_header *h,
 }
 
 /* ------------------------------------------------------------------------ */
-
-bool jnl_record_next(const uint8_t *body, uint32_t body_len, uint32_t *offset,
-		     const uint8_t **ret_data, uint32_t *ret_len)
-{
-	uint32_t room, len;
-
-	assert(*offset <= body_len);
-	room = body_len - *offset;
-	if (room < JNL_RECORD_WORD || jnl_get32(body + *offset + 4))
-		return false;
-	len = jnl_get32(body + *offset);
-	if (len > room - JNL_RECORD_WORD ||
-	    jnl_record_size(len) > room)
-		return false;
-	if (!jnl_is_zero(body + *offset + JNL_RECORD_WORD + len,
-			 jnl_record_size(len) - JNL_RECORD_WORD - len))
-		return false;
-	*ret_data = body + *offset + JNL_RECORD_WORD;
-	*ret_len = len;
-	*offset += (uint32_t)jnl_record_size(len);
-	return true;
-}
 
 bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 {

@@ -19,9 +19,11 @@
 #define JNL_JOURNAL_FORMAT_H
 
 #include <assert.h>
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define JNL_FORMAT_VERSION	1u
 #define JNL_BLOCK_MIN		4096u
@@ -31,6 +33,38 @@
 #define JNL_LSN_MAX		(1ull << 63)	/* every LSN is below it */
 #define JNL_UUID_LEN		16
 #define JNL_EPOCH_LEN		16
+
+/* ------------------------------------------------------------------------
+ * Numbers, little endian at any address
+ */
+
+static inline uint32_t jnl_get32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le32toh(v);
+}
+
+static inline uint64_t jnl_get64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
+static inline void jnl_put32(uint8_t *p, uint32_t v)
+{
+	v = htole32(v);
+	memcpy(p, &v, sizeof(v));
+}
+
+static inline void jnl_put64(uint8_t *p, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(p, &v, sizeof(v));
+}
 
 /* ------------------------------------------------------------------------
  * The segment's header block
@@ -170,16 +204,36 @@ static inline uint64_t jnl_record_size(uint64_t len)
  * The record at *offset of a body: sets data and len, moves *offset behind it.
  * False if what is there is not a record that fits.
  */
-bool jnl_record_next(const uint8_t *body, uint32_t body_len, uint32_t *offset,
-		     const uint8_t **ret_data, uint32_t *ret_len);
+static inline bool jnl_record_next(const uint8_t *body, uint32_t body_len,
+				   uint32_t *offset, const uint8_t **ret_data,
+				   uint32_t *ret_len)
+{
+	const uint8_t *p = body + *offset;
+	uint64_t len, size;
+	uint32_t room;
+
+	assert(*offset <= body_len);
+	room = body_len - *offset;
+	if (room < JNL_RECORD_WORD)
+		return false;
+	len = jnl_get64(p);
+	if (len > room - JNL_RECORD_WORD)
+		return false;
+	size = jnl_record_size(len);
+	if (size > room)
+		return false;
+	/* The padding is the upper end of the last word. */
+	if (len % 8 && jnl_get64(p + size - 8) >> len % 8 * 8)
+		return false;
+	*ret_data = p + JNL_RECORD_WORD;
+	*ret_len = (uint32_t)len;
+	*offset += (uint32_t)size;
+	return true;
+}
 
 /* Whether the body divides into exactly count records. */
 bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count);
 
-uint32_t jnl_get32(const uint8_t *p);
-uint64_t jnl_get64(const uint8_t *p);
-void jnl_put32(uint8_t *p, uint32_t v);
-void jnl_put64(uint8_t *p, uint64_t v);
 bool jnl_is_zero(const uint8_t *p, size_t len);
 
 #endif

@@ -78,10 +78,27 @@ enum journal_flags {
 	/* Accept storage that forgets when the power goes (tmpfs, ramfs): for
 	 * tests.  The promise then covers the death of the process only. */
 	JOURNAL_VOLATILE	= 8,
+	/* With JOURNAL_CREATE, on a block device: make a new journal, whatever
+	 * the device holds, another journal too.  All of that is lost. */
+	JOURNAL_OVERWRITE	= 16,
 	/* The carrier io_uring: a thread of the kernel takes the submissions,
 	 * at the price of a processor.  An option, not a demand: where it is
 	 * refused the ring goes on without. */
 	JOURNAL_SQPOLL		= 1 << 8,
+	/* Where the journal lies straight on an NVMe namespace, commits may be
+	 * made durable by the drive's own Flush command, past the file system:
+	 * the method "nvme-flush".  A permission: where its conditions do not
+	 * hold (journal_info()'s trail says which) the journal is opened as
+	 * without it.  It needs write permission for the namespace's generic
+	 * device, /dev/ngXnY, and that is raw access to the whole namespace,
+	 * past every file permission: give it to nobody who may not have it. */
+	JOURNAL_PASSTHROUGH	= 1 << 9,
+	/* Measure which method, driver and carrier are fastest here, before
+	 * the journal is open; use that, and keep it in the journal's
+	 * directory for later opens.  Takes about a second, and writes at
+	 * most 400 MiB to files without a name in the directory.  On a device
+	 * it does nothing. */
+	JOURNAL_MEASURE		= 1 << 10,
 };
 
 /*
@@ -93,8 +110,13 @@ enum journal_flags {
 struct journal_options {
 	size_t size;
 	uint64_t flags;		/* enum journal_flags */
-	/* "direct" or "buffered": only this method, or failure.  NULL: the
-	 * best that the kernel, the file system and the drive allow. */
+	/* "direct", "buffered" or "nvme-flush": only this method, or failure.
+	 * NULL: what was measured to be best, if that is kept with the journal
+	 * and nothing has changed since (JOURNAL_MEASURE), else the best that
+	 * the kernel, the file system and the drive allow; not nvme-flush,
+	 * unless JOURNAL_PASSTHROUGH is given.  A journal that was opened with
+	 * nvme-flush and cannot go on with it goes on as with "direct", which
+	 * promises the same. */
 	const char *method;
 	/* Size of a segment file: a multiple of 64 KiB, at most 1 TiB; 0 is
 	 * 64 MiB.  An existing journal keeps its own. */
@@ -109,35 +131,48 @@ struct journal_options {
 	uint64_t witness_lsn;
 	/* Where to say more about a failure; may be NULL. */
 	struct journal_error *error;
-	/* Who carries commits out: "caller", the threads that wait for them,
-	 * or "thread", one of the library's.  NULL: as the carrier needs it,
-	 * else "caller".  Both give the same guarantee. */
+	/* Who carries commits out: "caller", the threads that wait for them;
+	 * "thread", one of the library's; "loop", an event loop of yours, which
+	 * nothing then blocks ("In an event loop" below).  NULL: as the
+	 * carrier needs it or, with no carrier given, as was measured, else
+	 * "caller".  All give the same guarantee. */
 	const char *driver;
 	/* What carries a write: "pwritev2", or "io_uring", which needs the
-	 * driver "thread" and the method "direct": only this, or
-	 * -EOPNOTSUPP.  NULL: io_uring for the driver "thread" where the
-	 * kernel allows it, else pwritev2. */
+	 * driver "thread" or "loop" and the method "direct": only this, or
+	 * -EOPNOTSUPP.  NULL: io_uring for these drivers where the kernel
+	 * allows it, else pwritev2. */
 	const char *carrier;
 };
 
 #define JOURNAL_OPTIONS_INIT { .size = sizeof(struct journal_options) }
 
 /*
- * Open the journal in the directory path; make it first with JOURNAL_CREATE.
+ * Open the journal in the directory path, or on the block device (a disk or a
+ * partition) path; make it first with JOURNAL_CREATE.
  * options may be NULL.  On success the caller owns *ret_j and gives it back
  * with journal_close().  Everything that was acknowledged before is there,
  * and is durable now.  Making a new journal writes at most 2 MiB before it
- * returns; an existing one whose last segment is full may need a new one.
+ * returns, on a device a whole segment; an existing one whose last segment is
+ * full may need a new one.
+ *
+ * On a device there is no file system: the journal has all of it, in segments
+ * of one size behind an area of 2 MiB, and as many of them as it has room for
+ * when it is opened.  A writer has the device for itself (O_EXCL): a mounted
+ * one is refused.  Reach it by one node: another one of the same device does
+ * not see the lock of readers and writers.  Whoever opens it needs the rights
+ * to the node each time a segment is made or removed.
  *
  *   -EBADMSG          acknowledged data is damaged or gone; nothing changed
  *   -ENODATA          a segment is missing
  *   -EXDEV            a segment belongs to another journal
  *   -EPROTONOSUPPORT  written by a newer version of the library
  *   -EBUSY            another writer has it open (journal_lock_holder()), or
- *                     a reader has been recovering it for half a minute
+ *                     a reader has been recovering it for half a minute,
+ *                     or the device is mounted or in use
  *   -ENOENT           no journal there, and no JOURNAL_CREATE
- *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one
- *   -ENOTDIR          path is not a directory
+ *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one; or a device that
+ *                     holds something else, and no JOURNAL_OVERWRITE
+ *   -ENOTDIR          path is neither a directory nor a block device
  *   -EINVAL           an option out of range, or a directory that is not
  *                     empty and not a journal
  *   -E2BIG            options from the future
@@ -164,8 +199,12 @@ int journal_close(journal *j);
 /*
  * Append one record made of iovcnt pieces (0 to 1024; the record may be
  * empty).  The bytes are copied.  The record is not durable yet.  Blocks while
- * queue_depth batches wait for the device.  ret_lsn may be NULL.
+ * queue_depth batches wait for the device; with the driver "loop" it never
+ * does.  ret_lsn may be NULL.
  *
+ *   -EAGAIN      driver "loop" only: the queue is full, or the next segment is
+ *                being made; no LSN was taken.  journal_eventfd() will be
+ *                readable when it is worth another try
  *   -EMSGSIZE    larger than record_max; the journal goes on
  *   -ENOSPC, -EDQUOT, -ENOMEM, -EMFILE, -ENFILE, ... while the next segment
  *                is made: no LSN was taken, and the journal goes on once that
@@ -195,11 +234,12 @@ int journal_append_group(journal *j, const struct iovec *records, int count,
  * must have come from journal_append() on this journal: -EINVAL if it is at
  * or beyond the end of what was appended.  Other errors as journal_append();
  * an error means that the record is not known to be durable, and will not be
- * acknowledged later.
+ * acknowledged later.  It waits with the driver "loop" too: for the time
+ * before and after the loop runs.
  */
 int journal_sync(journal *j, uint64_t lsn);
 
-/* journal_append(), then journal_sync(). */
+/* journal_append(), then journal_sync(); waits for room with any driver. */
 int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 		   uint64_t *ret_lsn);
 
@@ -226,6 +266,67 @@ int journal_commit(journal *j, const struct iovec *iov, int iovcnt,
 int journal_trim(journal *j, uint64_t lsn);
 
 /* ------------------------------------------------------------------------
+ * In an event loop
+ *
+ * With the driver "loop" nothing that a loop calls waits for the device:
+ *
+ *   - journal_append() what there is to append, and remember each LSN with the
+ *     answer that waits for it; on -EAGAIN read no more from the clients;
+ *   - journal_submit() once, at the end of the turn;
+ *   - when journal_eventfd() is readable: journal_durable(), send the answers
+ *     whose LSN is below the frontier, try again what got -EAGAIN, and
+ *     journal_submit() if that appended something.
+ *
+ * While a commit is under way what is appended gathers for the next one, which
+ * journal_durable() starts: one write acknowledges everything that was
+ * submitted meanwhile.  journal_append(), _append_group(), _submit(),
+ * _durable(), _eventfd(), _trim(), _info() and _stats() do not wait;
+ * journal_sync(), journal_commit() and journal_close() do.  All of them may be
+ * called by any number of threads.
+ *
+ * Where io_uring is refused a thread of the library carries the writes, behind
+ * the same calls; journal_info() has the reason in its trail.  Where it is
+ * not, the kernel completes a write with the help of the thread that submitted
+ * it: a system call of that thread may return early with EINTR, as for a
+ * signal (epoll_wait(2) does, and is to be called again).
+ *
+ * With the other drivers these three calls return -EOPNOTSUPP.  They also
+ * return -EROFS for a journal opened with JOURNAL_READ_ONLY, -EOWNERDEAD in a
+ * child of fork(2), and what is said with each.
+ */
+
+/*
+ * Ask that everything appended so far becomes durable, and hand to the kernel
+ * what can be handed to it now.  Never blocks on the device.  0, or the first
+ * failure that no new file could make up for; for good.
+ */
+int journal_submit(journal *j);
+
+/*
+ * A descriptor (an eventfd(2)) that is readable when
+ *   - something may have become durable,
+ *   - an append that got -EAGAIN is worth another try,
+ *   - the journal has failed for good; then it stays readable.
+ * It may be readable for no reason.  It belongs to the journal and is closed
+ * by journal_close(); it is the same for as long as the journal is open.  Watch
+ * it with poll(2), epoll(7), level- or edge-triggered, libuv, libevent or
+ * another io_uring; do not read or write it: journal_durable() clears it.
+ * Returns the descriptor (>= 0), or -errno.
+ */
+int journal_eventfd(journal *j);
+
+/*
+ * See what has become durable and start the next commit.  Never blocks on the
+ * device.  0 and the frontier: every record whose LSN is below *ret_frontier is
+ * durable.  Clears the descriptor before it looks, so that nothing is missed:
+ * what comes later makes it readable again.
+ *
+ * Or the first failure that no new file could make up for; for good, and no
+ * record at or above journal_info()'s frontier will be acknowledged.
+ */
+int journal_durable(journal *j, uint64_t *ret_frontier);
+
+/* ------------------------------------------------------------------------
  * What is known about a journal
  */
 
@@ -244,9 +345,11 @@ struct journal_info {
 	uint32_t queue_depth;
 	/* How appends are made durable here, and why so.  Strings belong to
 	 * the journal and live until journal_close(). */
-	const char *method;	/* "direct", "buffered", or "" if read-only */
+	const char *method;	/* "direct", "buffered", "nvme-flush", or "" if
+				 * read-only */
 	const char *carrier;	/* what carries a write: "pwritev2", "io_uring" */
-	const char *barrier;	/* "RWF_DSYNC", "fdatasync" or "fsync" */
+	const char *barrier;	/* "RWF_DSYNC", "fdatasync", "fsync", or "NVMe
+				 * Flush" */
 	/* One line for each method, then for driver and carrier: chosen or
 	 * why not. */
 	const char *trail;
@@ -257,8 +360,23 @@ struct journal_info {
 	uint32_t tail_batches;	/* batch headers among them */
 	int32_t failed;		/* 0, or the error that ended the journal */
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
-	uint32_t reserved;
-	const char *driver;	/* who carries: "caller", "thread", or "" */
+	/*
+	 * A record of up to so many bytes that is committed alone lies in one
+	 * block, which kernel, file system and drive promise to write whole or
+	 * not at all, whenever the power goes; if it is found in part all the
+	 * same, opening reports damage.  0: nobody promises that, or not any
+	 * more after a failed write; then a torn commit is found by its
+	 * checksum and was never there.  Larger commits are written so where
+	 * their place allows it, which is not known beforehand.
+	 */
+	uint32_t untorn_max;
+	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
+	const char *driver;
+	/* On a block device: segments there is room for; 0 in a directory. */
+	uint64_t slots;
+	/* A measured choice and what became of it, in one line; "" if there
+	 * is none.  See JOURNAL_MEASURE. */
+	const char *measured;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }
@@ -279,7 +397,8 @@ struct journal_stats {
 	uint64_t flushes;	/* separate ones; none where a write is durable
 				 * itself */
 	uint64_t replacements;	/* failed segments that a new file replaced */
-	uint64_t stalls_queue;	/* waits of an append for room in the queue */
+	/* Waits of an append (loop: its -EAGAIN) for room in the queue. */
+	uint64_t stalls_queue;
 	uint64_t stalls_segment;	/* ... for the next segment */
 	uint64_t failures;	/* times making the next segment failed */
 	uint64_t action_max_ns;	/* the longest write or flush */

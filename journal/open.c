@@ -20,13 +20,17 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
+#include "journal/raw.h"
+#include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
 #define RECORD_DEFAULT	(1024u * 1024)
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_SQPOLL)
+			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
+			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -73,11 +77,16 @@ static int check_options(const struct journal_options *o)
 				 "flags %#llx: not known to this version of "
 				 "the library", (unsigned long long)o->flags);
 	if (o->flags & JOURNAL_READ_ONLY &&
-	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE))
+	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE | JOURNAL_MEASURE))
 		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
-				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
+				  "JOURNAL_CREATE, JOURNAL_EXCLUSIVE or "
+				  "JOURNAL_MEASURE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
+	if (o->flags & JOURNAL_OVERWRITE &&
+	    (o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE)) != JOURNAL_CREATE)
+		return bad_option(o, "JOURNAL_OVERWRITE needs JOURNAL_CREATE "
+				  "and does not go with JOURNAL_EXCLUSIVE");
 	if (o->segment_size && (o->segment_size < JNL_SEGMENT_MIN ||
 				o->segment_size > JNL_SEGMENT_MAX ||
 				o->segment_size % JNL_SEGMENT_MIN))
@@ -87,15 +96,16 @@ static int check_options(const struct journal_options *o)
 		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
 				 "there is no method \"%s\"", o->method);
 	if (o->driver && strcmp(o->driver, "caller") &&
-	    strcmp(o->driver, "thread"))
-		return bad_option(o, "driver: \"caller\" or \"thread\"");
+	    strcmp(o->driver, "thread") && strcmp(o->driver, "loop"))
+		return bad_option(o, "driver: \"caller\", \"thread\" or "
+				  "\"loop\"");
 	if (o->carrier && strcmp(o->carrier, "pwritev2") &&
 	    strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "carrier: \"pwritev2\" or \"io_uring\"");
 	if (o->driver && !strcmp(o->driver, "caller") && o->carrier &&
 	    !strcmp(o->carrier, "io_uring"))
 		return bad_option(o, "the carrier io_uring needs the driver "
-				  "thread");
+				  "thread or loop");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
 	return 0;
@@ -140,7 +150,7 @@ static int check_fresh(const struct journal_options *o)
 }
 
 static int init_engine(struct jnl_engine *e, const struct journal_options *o,
-		       const struct jnl_dir *dir)
+		       const struct jnl_dir *dir, bool dsync)
 {
 	struct jnl_engine_config cfg = { 0 };
 	uint64_t limit = record_limit(&dir->geometry);
@@ -157,7 +167,7 @@ static int init_engine(struct jnl_engine *e, const struct journal_options *o,
 	cfg.queue_depth = o->queue_depth ? o->queue_depth :
 						JNL_DEPTH_DEFAULT;
 	cfg.seed = dir->seed;
-	cfg.dsync = dir->way.dsync;
+	cfg.dsync = dsync;
 	return jnl_engine_init(e, &cfg);
 }
 
@@ -213,7 +223,7 @@ static int get_dir(struct opening *op)
 	struct jnl_dir *dir = &op->j->dir;
 	int ret;
 
-	dir->fd = jnl_open_dir(op->sys, op->path);
+	dir->fd = jnl_open_dir(&op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
 		ret = check_fresh(op->o);
 		if (ret < 0)
@@ -222,11 +232,26 @@ static int get_dir(struct opening *op)
 		if (ret < 0 && ret != -EEXIST)
 			return fail(op, ret, "cannot make the directory");
 		op->made_dir = !ret;
-		dir->fd = jnl_open_dir(op->sys, op->path);
+		dir->fd = jnl_open_dir(&op->sys, op->path);
 	}
+	dir->sys = op->sys;
 	if (dir->fd < 0)
 		return jnl_dir_error(op->o->error, dir->fd, op->path);
+	if (op->o->flags & JOURNAL_OVERWRITE && !jnl_is_raw(op->sys))
+		return bad_option(op->o, "JOURNAL_OVERWRITE is for block "
+				  "devices: remove the directory yourself");
 	return 0;
+}
+
+/* The table of slots is damaged, in so many words, or the listing failed. */
+static int no_names(struct opening *op, int ret)
+{
+	struct jnl_damage damage = { 0 };
+
+	jnl_raw_explain(op->sys, &damage);
+	if (damage.finding)
+		return jnl_damage_error(op->o->error, ret, op->path, &damage);
+	return fail(op, ret, "cannot list the directory");
 }
 
 /* What the directory is, from its names alone. */
@@ -236,9 +261,14 @@ static int judge_names(struct opening *op)
 	int ret;
 
 	jnl_names_free(&op->names);
+	/* Whatever there is. */
+	if (op->o->flags & JOURNAL_OVERWRITE) {
+		op->fresh = true;
+		return check_fresh(op->o);
+	}
 	ret = jnl_names_read(op->sys, op->j->dir.fd, &op->names);
 	if (ret < 0)
-		return fail(op, ret, "cannot list the directory");
+		return no_names(op, ret);
 	op->fresh = !op->names.count;
 	if (!op->fresh && op->o->flags & JOURNAL_EXCLUSIVE)
 		return jnl_error(op->o->error, -EEXIST, JOURNAL_LSN_NONE,
@@ -257,6 +287,7 @@ static int get_lock(struct opening *op)
 {
 	journal *j = op->j;
 	pid_t pid = 0;
+	int ret;
 
 	j->lock_fd = jnl_lock_write(op->sys, j->dir.fd);
 	if (j->lock_fd >= 0)
@@ -268,7 +299,13 @@ static int get_lock(struct opening *op)
 				 "stop it", op->path);
 	if (j->lock_fd != -EBUSY)
 		return fail(op, j->lock_fd, "cannot take the lock");
-	if (!jnl_lock_holder(op->sys, j->dir.fd, &pid) && pid)
+	ret = jnl_lock_holder(op->sys, j->dir.fd, &pid);
+	if (ret == -ENOENT && jnl_is_raw(op->sys))
+		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is in use: it is mounted, or "
+				 "another program has it for itself (lsblk and "
+				 "fuser tell): choose another one", op->path);
+	if (!ret && pid)
 		return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE,
 				 "lock", "%s: process %ld has the journal open "
 				 "for writing: stop it first", op->path,
@@ -276,6 +313,26 @@ static int get_lock(struct opening *op)
 	return jnl_error(op->o->error, -EBUSY, JOURNAL_LSN_NONE, "lock",
 			 "%s: another writer has the journal open: stop it "
 			 "first", op->path);
+}
+
+/* A device is taken only if nobody else's data is on it. */
+static int judge_device(struct opening *op)
+{
+	int ret;
+
+	if (!op->fresh || op->o->flags & JOURNAL_OVERWRITE)
+		return 0;
+	ret = jnl_raw_blank(op->sys);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: the device is too small for a journal",
+				 op->path);
+	if (ret != -EEXIST)
+		return ret ? fail(op, ret, "cannot look the device over") : 0;
+	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+			 "%s: the device is not blank: if nothing on it is "
+			 "needed any more, say so by JOURNAL_OVERWRITE "
+			 "(journal-tool append --overwrite)", op->path);
 }
 
 static int recover(struct opening *op)
@@ -292,16 +349,61 @@ static int recover(struct opening *op)
 	jnl_view_init(&view, op->sys, op->j->dir.fd, true);
 	ret = jnl_recover(&view, &op->names, JNL_RECOVER_LOCKED, rec, &damage);
 	jnl_view_fini(&view);
+	if (!ret) {
+		damage.finding = JOURNAL_SOUND;
+		ret = jnl_raw_check(op->sys, &rec->geometry);
+		jnl_raw_explain(op->sys, &damage);
+	}
 	if (ret < 0)
 		return jnl_damage_error(op->o->error, ret, op->path, &damage);
 	op->j->dir.geometry = rec->geometry;
 	return 0;
 }
 
+/*
+ * The method that was asked for, or the best.  JOURNAL_PASSTHROUGH is a
+ * permission: where the method that needs it is not to be had, it changes
+ * nothing.
+ */
+static int ask_probe(struct opening *op, uint32_t block_max,
+		     const char **ret_reason)
+{
+	const struct journal_options *o = op->o;
+	journal *j = op->j;
+	int ret = -EOPNOTSUPP;
+
+	if (!o->method && o->flags & JOURNAL_PASSTHROUGH)
+		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH,
+				       o->flags & JOURNAL_VOLATILE,
+				       &op->choice, ret_reason);
+	if (ret == -EOPNOTSUPP || ret == -EINVAL)
+		ret = jnl_measured_choose(j, o, op->env, block_max,
+					  &op->choice, ret_reason);
+	return ret;
+}
+
+/* For a method that goes past the file system: what it goes by. */
+static int get_drive(struct opening *op)
+{
+	journal *j = op->j;
+	int ret;
+
+	if (!(op->choice.method->needs & JNL_NEED_PASSTHROUGH))
+		return 0;
+	ret = jnl_barrier_open(j, &op->choice);
+	if (ret < 0 && op->o->method)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
+				 op->choice.generic, "%s: cannot open the "
+				 "namespace's generic device: %s",
+				 op->choice.generic, jnl_system_words(ret));
+	return 0;
+}
+
 static int choose(struct opening *op)
 {
 	journal *j = op->j;
-	bool allow = op->o->flags & JOURNAL_VOLATILE;
+	uint32_t block_max = op->fresh ? UINT32_MAX :
+					 j->dir.geometry.block_size;
 	const char *reason = "";
 	long page = sysconf(_SC_PAGESIZE);
 	int ret;
@@ -312,8 +414,7 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = jnl_probe_choose(j->probe, op->o->method, allow,
-				       &op->choice, &reason);
+		ret = ask_probe(op, block_max, &reason);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",
@@ -326,6 +427,13 @@ static int choose(struct opening *op)
 	j->method = op->choice.method->name;
 	j->dir.way = op->choice.way;
 	j->dir.nocow = op->choice.nocow;
+	/* By RWF_DSYNC, or not at all: what a drive keeps in its cache it may
+	 * still tear when it writes it out. */
+	if (op->choice.way.dsync)
+		j->untorn = op->choice.untorn;
+	ret = get_drive(op);
+	if (ret < 0)
+		return ret;
 	if (!op->fresh && op->choice.block_size > j->dir.geometry.block_size)
 		return jnl_error(op->o->error, -EOPNOTSUPP, JOURNAL_LSN_NONE,
 				 op->path, "%s: the journal's blocks of %u "
@@ -337,12 +445,16 @@ static int choose(struct opening *op)
 	return 0;
 }
 
-/* How much of segment 0 is filled before a new journal is open. */
+/*
+ * How much of segment 0 is filled before a new journal is open.  On a device
+ * all of it: what is not filled there is not zero, but somebody's old data.
+ */
 static uint64_t first_fill(const struct jnl_dir *dir)
 {
 	uint64_t size = dir->geometry.segment_size;
 
-	return size < JNL_FIRST_FILL ? size : JNL_FIRST_FILL;
+	return size < JNL_FIRST_FILL || jnl_is_raw(dir->sys) ?
+	       size : JNL_FIRST_FILL;
 }
 
 /* The shape of a journal that is not there yet. */
@@ -371,6 +483,16 @@ static int create(struct opening *op)
 	bool final;
 	int ret;
 
+	ret = jnl_raw_format(op->sys, &dir->geometry,
+			     op->o->flags & JOURNAL_OVERWRITE);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: a journal needs 2 MiB and room for two "
+				 "segments of %llu bytes: choose a smaller "
+				 "segment_size, or a larger device", op->path,
+				 (unsigned long long)dir->geometry.segment_size);
+	if (ret < 0)
+		return fail(op, ret, "cannot write the superblock");
 	ret = sync_parent(op->sys, dir->fd, op->made_dir);
 	if (ret < 0)
 		return fail(op, ret, "cannot sync the directory above");
@@ -503,6 +625,7 @@ static int begin_life(struct opening *op)
 	segments = (lsn / size > rec->newest ? lsn / size : rec->newest) + 1;
 	jnl_engine_start(&j->engine, lsn + block, sum, rec->trim, segments,
 			 ready_end);
+	jnl_untorn_begin(j, lsn + block, ready_end == UINT64_MAX);
 	return 0;
 }
 
@@ -519,6 +642,8 @@ static int open_for_writing(struct opening *op)
 	/* What was listed without the lock may have changed since. */
 	if (!ret)
 		ret = judge_names(op);
+	if (!ret)
+		ret = judge_device(op);
 	if (!ret && !op->fresh)
 		ret = recover(op);
 	if (!ret && op->o->witness_lsn > j->recovered.end)
@@ -535,7 +660,8 @@ static int open_for_writing(struct opening *op)
 	if (ret < 0)
 		return ret;
 	j->dir.seed = jnl_seed(j->dir.geometry.uuid);
-	ret = init_engine(&j->engine, op->o, &j->dir);
+	ret = init_engine(&j->engine, op->o, &j->dir,
+			  j->dir.way.dsync && !j->drive.on);
 	if (!ret && op->fresh)
 		ret = create(op);
 	if (!ret)
@@ -545,9 +671,13 @@ static int open_for_writing(struct opening *op)
 	/* From here on nothing can be lost any more; what fails now is for
 	 * people's convenience. */
 	(void)jnl_lock_sign(op->sys, j->lock_fd);
+	ret = jnl_measured_keep(j);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory");
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
+	jnl_raw_heal(op->sys);
 	return 0;
 }
 
@@ -570,7 +700,9 @@ static int open_for_reading(struct opening *op)
 	j->writer = at.live;
 	j->recovered = at.rec;
 	j->segments = at.names.count;
+	j->slots = jnl_raw_slots(at.sys);
 	j->dir.geometry = at.rec.geometry;
+	jnl_measured_look(j, at.sys, at.dirfd);
 	jnl_detach(&at);
 	return ret;
 }
@@ -604,7 +736,7 @@ int jnl_open(journal **ret_j, const char *path,
 		ret = open_for_writing(&op);
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
-		ret = jnl_driver_start(op.j, &o);
+		ret = jnl_driver_start(op.j, &o, env->no_helper);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)

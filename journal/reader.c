@@ -3,9 +3,9 @@
  *
  * A reader recovers the journal first, so it knows where it ends, and then
  * walks the chain from the first batch of the segment that holds the wanted
- * LSN.  Every batch is judged whole (header, link, body, padding, records)
- * before a record of it is given out; below the end, whatever does not count
- * is damage, unless a writer has given it back since.
+ * LSN.  Every batch is judged (header, link, body, padding) before a record
+ * of it is given out, and each record once it is its turn; below the end,
+ * whatever does not count is damage, unless a writer has given it back since.
  *
  * Without a writer it reads through the page cache: recovery has read what may
  * differ from the medium past it, and the chain's sums tie both together.
@@ -39,6 +39,7 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
+	uint32_t count;			/* records that are to come in it */
 };
 
 /* Keep the first failure until the next seek. */
@@ -74,8 +75,8 @@ static int get_batch(journal_reader *r, uint64_t place,
 {
 	int ret;
 
-	ret = jnl_batch_at(&r->view, place, r->at.rec.seed,
-			   r->linked ? &r->prev : NULL, h, p);
+	ret = jnl_batch_find(&r->view, place, r->at.rec.seed,
+			     r->linked ? &r->prev : NULL, h, p);
 	if (ret == 1 && jnl_batch_end(h, r->view.block_size,
 				      r->view.segment_size) > r->at.rec.end)
 		ret = 0;
@@ -137,38 +138,56 @@ static int next_batch(journal_reader *r)
 		r->body_lsn = place + JNL_BATCH_HEADER;
 		r->body_len = h.body_len;
 		r->body_off = 0;
+		r->count = h.count;
 		return 1;
 	}
 	return 0;
 }
 
-static int next_record(journal_reader *r, struct journal_record *ret_record)
+/* A body whose checksum is good, and no sound writer wrote it so. */
+static int no_record(journal_reader *r)
 {
+	uint64_t lsn = r->body_lsn - JNL_BATCH_HEADER;
+
+	r->body_off = r->body_len = 0;
+	return damaged(r, lsn, "makes no sense");
+}
+
+/* The next record of the current batch: 1, or an error. */
+static inline int take_record(journal_reader *r,
+			      struct journal_record *ret_record)
+{
+	uint64_t lsn = r->body_lsn + r->body_off;
 	const uint8_t *data;
 	uint32_t len;
-	uint64_t lsn;
-	bool good;
+
+	if (!jnl_record_next(r->body, r->body_len, &r->body_off, &data, &len) ||
+	    !r->count-- || (r->body_off == r->body_len && r->count))
+		return no_record(r);
+	ret_record->lsn = lsn;
+	ret_record->data = data;
+	ret_record->len = len;
+	return 1;
+}
+
+/* Into the next batch, and to the first record that is wanted. */
+static int next_record(journal_reader *r, struct journal_record *ret_record)
+{
+	struct journal_record rec;
 	int ret;
 
 	if (r->error_code)
 		return r->error_code;
-	for (;;) {
-		if (r->body_off == r->body_len) {
+	do {
+		ret = 1;
+		if (r->body_off == r->body_len)
 			ret = next_batch(r);
-			if (ret <= 0)
-				return ret;
-		}
-		lsn = r->body_lsn + r->body_off;
-		good = jnl_record_next(r->body, r->body_len, &r->body_off,
-				       &data, &len);
-		assert(good);
-		if (lsn < r->from)
-			continue;
-		ret_record->lsn = lsn;
-		ret_record->data = data;
-		ret_record->len = len;
-		return 1;
-	}
+		if (ret == 1)
+			ret = take_record(r, &rec);
+	} while (ret == 1 && rec.lsn < r->from);
+	if (ret == 1)
+		*ret_record = rec;
+	return ret;
 }
 
 int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
@@ -177,6 +196,9 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 
 	if (!r->alive[0])
 		return -EOWNERDEAD;
+	/* Most records cost no system call and nothing to undo. */
+	if (r->body_off < r->body_len && r->body_lsn + r->body_off >= r->from)
+		return take_record(r, ret_record);
 	state = jnl_cancel_off();
 	ret = next_record(r, ret_record);
 	jnl_cancel_restore(state);
@@ -193,7 +215,7 @@ static int attach(journal_reader *r)
 	if (ret < 0)
 		return failed(r, ret);
 	r->stale = false;
-	jnl_view_init(&r->view, r->sys, r->at.dirfd, r->at.live);
+	jnl_view_init(&r->view, r->at.sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
 	r->view.block_size = r->at.rec.geometry.block_size;
 	return 0;

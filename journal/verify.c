@@ -121,8 +121,9 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 			uint64_t lsn = place + JNL_BATCH_HEADER + off;
 			const uint8_t *data;
 
-			(void)jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
-					      &off, &data, &len);
+			if (!jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
+					     &off, &data, &len))
+				break;
 			/* Given back, in the segment of the trim. */
 			if (lsn < rec->first)
 				continue;

@@ -64,6 +64,8 @@ void jnl_tell(journal *j)
 	}
 	j->told = e->passed;
 	pthread_cond_broadcast(&j->progress);
+	if (j->loop)
+		jnl_loop_tell(j);
 	if (!n)
 		return;
 	/* They are not to meet a lock that is held. */

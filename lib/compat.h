@@ -20,9 +20,22 @@
 #ifndef STATX_DIOALIGN
 #define STATX_DIOALIGN	0x00002000U
 #endif
+#ifndef STATX_WRITE_ATOMIC
+#define STATX_WRITE_ATOMIC	0x00010000U
+#endif
 #ifndef RWF_DSYNC
 #define RWF_DSYNC	0x00000002
 #endif
+#ifndef RWF_ATOMIC
+#define RWF_ATOMIC	0x00000040
+#endif
+
+#ifndef FALLOC_FL_WRITE_ZEROES
+#define FALLOC_FL_WRITE_ZEROES	0x80
+#endif
+
+/* NVM Express, NVM Command Set: the opcode of Flush. */
+#define JNL_NVME_FLUSH	0x00
 
 static_assert(sizeof(struct statx) == 0x100, "struct statx is kernel ABI");
 
@@ -50,6 +63,23 @@ static inline uint32_t jnl_statx_dio_offset_align(const struct statx *stx)
 
 	memcpy(&align, (const char *)stx + 0x9c, sizeof(align));
 	return align;
+}
+
+/* In bytes; both are valid only with STATX_WRITE_ATOMIC in stx_mask. */
+static inline uint32_t jnl_statx_atomic_min(const struct statx *stx)
+{
+	uint32_t unit;
+
+	memcpy(&unit, (const char *)stx + 0xa8, sizeof(unit));
+	return unit;
+}
+
+static inline uint32_t jnl_statx_atomic_max(const struct statx *stx)
+{
+	uint32_t unit;
+
+	memcpy(&unit, (const char *)stx + 0xac, sizeof(unit));
+	return unit;
 }
 
 #endif

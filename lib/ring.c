@@ -1,5 +1,5 @@
 /*
- * lib/ring.c - an io_uring for one owner thread.
+ * lib/ring.c - operations of an io_uring, and entering the kernel.
  *
  * See lib/ring.h for the invariants.  liburing maps the ring and prepares the
  * entries; the calls themselves go through the system-call table, and so
@@ -9,225 +9,29 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <liburing.h>
-#include <stdlib.h>
+#include <linux/nvme_ioctl.h>
+#include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <time.h>
 
-/* Neither valgrind nor TSan sees what a ring does to memory. */
-#ifdef HAVE_VALGRIND_MEMCHECK_H
-#include <valgrind/memcheck.h>
-#else
-#define VALGRIND_MAKE_MEM_DEFINED(p, n) ((void)(p), (void)(n), 0)
-#endif
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#else
-#define __tsan_acquire(p) ((void)(p))
-#define __tsan_release(p) ((void)(p))
-#endif
+#include "lib/compat.h"
+#include "lib/ring-impl.h"
 
-#include "lib/ring.h"
-
-/* Flags that the headers of older kernels lack; the values are ABI. */
-#define SETUP_SQPOLL		(1u << 1)
-#define SETUP_R_DISABLED	(1u << 6)
-#define SETUP_SUBMIT_ALL	(1u << 7)
-#define SETUP_COOP_TASKRUN	(1u << 8)
-#define SETUP_SINGLE_ISSUER	(1u << 12)
-#define SETUP_DEFER_TASKRUN	(1u << 13)
-
-#define SQPOLL_IDLE_MS	50
-#define LOCK_SLOT	0
-#define ENTRIES_MAX	1024
 /* EAGAIN means that nothing was done; after a second it is an answer. */
 #define AGAIN_TRIES	1000
 #define AGAIN_PAUSE_NS	1000000L
 #define SHORT_MAX	16
-#define SELF_TEST	UINT64_MAX
+/* Nobody may be kept waiting by the async ring. */
+#define SUBMIT_TRIES	16
+/* Where a command begins in its entry of 128 bytes; it goes to the end. */
+#define SQE_COMMAND	48
 
-enum op_state {
-	OP_FREE,
-	OP_STARTED,	/* an entry is in the queue, or the kernel has it */
-	OP_AGAIN,	/* to be queued again */
-	OP_ENDED,	/* to be reaped */
-};
-
-struct op {
-	enum op_state state;
-	uint8_t opcode;
-	uint32_t slot;
-	const uint8_t *buf;
-	size_t len, done, align;
-	uint64_t offset;
-	int rwf;
-	unsigned int fsync_flags;
-	unsigned int tries, shorts;
-	int err;
-	void *tag;
-};
-
-struct jnl_ring {
-	struct jnl_sys *sys;
-	struct io_uring uring;
-	uint32_t entries;
-	bool fixed_buffers;
-	const uint8_t *memory;
-	size_t memory_len;
-	int broken;
-	uint32_t used;		/* operations that are not free */
-	struct op *op;		/* entries of them */
-	/* Fixed files: slot 0 is the lock; 0: nobody's. */
-	uint64_t *generation;	/* 1 + entries of them */
-};
-
-/* ------------------------------------------------------------------------
- * Making one
- */
-
-/* The sets of flags, best first; a kernel that lacks one says EINVAL. */
-static const uint32_t ladder[] = {
-	/* Not with DEFER_TASKRUN or COOP_TASKRUN: the kernel's thread enters
-	 * for us. */
-	SETUP_SQPOLL | SETUP_SINGLE_ISSUER | SETUP_SUBMIT_ALL |
-		SETUP_R_DISABLED,
-	SETUP_SQPOLL | SETUP_R_DISABLED,
-	SETUP_SINGLE_ISSUER | SETUP_DEFER_TASKRUN | SETUP_COOP_TASKRUN |
-		SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_SINGLE_ISSUER | SETUP_COOP_TASKRUN | SETUP_SUBMIT_ALL |
-		SETUP_R_DISABLED,
-	SETUP_COOP_TASKRUN | SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_SUBMIT_ALL | SETUP_R_DISABLED,
-	SETUP_R_DISABLED,
-};
-
-static_assert(sizeof(ladder) / sizeof(ladder[0]) <= JNL_RING_STEPS,
-	      "the report has room for every step");
-
-static int refuse(struct jnl_ring_report *report, const char *call, int err)
-{
-	report->refused = call;
-	report->err = err;
-	return err;
-}
-
-static int climb(struct jnl_ring *ring, bool sqpoll,
-		 struct jnl_ring_report *report, struct io_uring_params *ret_p)
-{
-	int fd = -EINVAL;
-
-	for (size_t i = 0; i < sizeof(ladder) / sizeof(ladder[0]); i++) {
-		bool poll = ladder[i] & SETUP_SQPOLL;
-
-		if (poll && !sqpoll)
-			continue;
-		memset(ret_p, 0, sizeof(*ret_p));
-		ret_p->flags = ladder[i];
-		ret_p->sq_thread_idle = poll ? SQPOLL_IDLE_MS : 0;
-		fd = ring->sys->ring_setup(ring->sys, ring->entries, ret_p);
-		report->step[report->steps].flags = ladder[i];
-		report->step[report->steps++].err = fd < 0 ? fd : 0;
-		/* Polling is an option: whatever is against it, go on. */
-		if (fd >= 0 || (fd != -EINVAL && !poll))
-			break;
-	}
-	return fd;
-}
-
-static int map(struct jnl_ring *ring, int fd, struct io_uring_params *p)
-{
-	int ret = io_uring_queue_mmap(fd, p, &ring->uring);
-
-	if (ret < 0) {
-		(void)ring->sys->close(ring->sys, fd);
-		ring->uring.ring_fd = -1;
-		return ret;
-	}
-	ring->uring.ring_fd = ring->uring.enter_ring_fd = fd;
-	ring->uring.flags = p->flags;
-	/* Entries are queued in the order they lie in. */
-	for (unsigned int i = 0; i < p->sq_entries; i++)
-		ring->uring.sq.array[i] = i;
-	/* A child of fork would share the queues with us. */
-	return io_uring_ring_dontfork(&ring->uring);
-}
-
-/* The lock first: without it the ring may not write. */
-static int register_files(struct jnl_ring *ring, int lock_fd)
-{
-	int32_t fd[ENTRIES_MAX + 1];
-
-	for (uint32_t i = 0; i <= ring->entries; i++)
-		fd[i] = -1;
-	fd[LOCK_SLOT] = lock_fd;
-	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-					IORING_REGISTER_FILES, fd,
-					ring->entries + 1);
-}
-
-static int register_buffers(struct jnl_ring *ring)
-{
-	struct iovec iov = {
-		.iov_base = (void *)ring->memory,
-		.iov_len = ring->memory_len,
-	};
-
-	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-					IORING_REGISTER_BUFFERS, &iov, 1);
-}
-
-int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
-		  const struct jnl_ring_config *cfg,
-		  struct jnl_ring_report *ret_report)
-{
-	struct io_uring_params p;
-	struct jnl_ring *ring;
-	int ret;
-
-	assert(cfg->entries && cfg->entries <= ENTRIES_MAX);
-	memset(ret_report, 0, sizeof(*ret_report));
-	ring = calloc(1, sizeof(*ring));
-	if (!ring)
-		return refuse(ret_report, "malloc", -ENOMEM);
-	ring->sys = sys;
-	ring->entries = cfg->entries;
-	ring->memory = cfg->memory;
-	ring->memory_len = cfg->memory_len;
-	ring->uring.ring_fd = -1;
-	ring->op = calloc(cfg->entries, sizeof(*ring->op));
-	ring->generation = calloc(cfg->entries + 1, sizeof(*ring->generation));
-	if (!ring->op || !ring->generation) {
-		ret = refuse(ret_report, "malloc", -ENOMEM);
-		goto fail;
-	}
-	ret = climb(ring, cfg->sqpoll, ret_report, &p);
-	if (ret < 0) {
-		(void)refuse(ret_report, "io_uring_setup", ret);
-		goto fail;
-	}
-	ret_report->flags = p.flags;
-	ret_report->features = p.features;
-	ret = map(ring, ret, &p);
-	if (ret < 0) {
-		(void)refuse(ret_report, "mmap of the ring", ret);
-		goto fail;
-	}
-	ret = register_files(ring, cfg->lock_fd);
-	if (ret < 0) {
-		(void)refuse(ret_report, "registering the lock", ret);
-		goto fail;
-	}
-	if (cfg->memory)
-		ret_report->buffers_err = register_buffers(ring);
-	ring->fixed_buffers = cfg->memory && !ret_report->buffers_err;
-	*ret_ring = ring;
-	return 0;
-fail:
-	jnl_ring_close(ring, true);
-	return ret;
-}
+static_assert(sizeof(struct nvme_uring_cmd) == 72 &&
+	      offsetof(struct nvme_uring_cmd, nsid) == 4 &&
+	      sizeof(struct nvme_uring_cmd) + SQE_COMMAND <= 128,
+	      "struct nvme_uring_cmd is kernel ABI");
+static_assert(sizeof(struct io_uring_sqe) == 64, "an entry is kernel ABI");
 
 /* ------------------------------------------------------------------------
  * Entering the kernel
@@ -244,14 +48,7 @@ static unsigned int untaken(const struct jnl_ring *ring)
 	return ring->uring.sq.sqe_tail - sq_head(ring);
 }
 
-static bool completions_ready(const struct jnl_ring *ring)
-{
-	const struct io_uring_cq *cq = &ring->uring.cq;
-
-	return io_uring_smp_load_acquire(cq->ktail) != *cq->khead;
-}
-
-static bool pause_again(unsigned int *tries)
+bool jnl_ring_pause(unsigned int *tries)
 {
 	static const struct timespec pause = { .tv_nsec = AGAIN_PAUSE_NS };
 
@@ -261,30 +58,38 @@ static bool pause_again(unsigned int *tries)
 	return true;
 }
 
-/*
- * Hand over every entry, and wait for a completion if asked to.  -EINTR,
- * -EAGAIN (no memory now) and -EBUSY (completions are to be taken first) are
- * tried again, a bounded number of times.
- */
-static int enter(struct jnl_ring *ring, bool wait)
+/* Let the kernel see every entry. */
+static void publish(struct jnl_ring *ring)
+{
+	struct io_uring *u = &ring->uring;
+
+	__tsan_release(u->sq.ktail);
+	io_uring_smp_store_release(u->sq.ktail, u->sq.sqe_tail);
+	u->sq.sqe_head = u->sq.sqe_tail;
+}
+
+/* Whether the thread that polls sleeps.  The tail must be seen before the flag
+ * is read: a read that writes orders them, and TSan knows it. */
+static unsigned int wake_poller(const struct jnl_ring *ring)
+{
+	if (__atomic_fetch_or(ring->uring.sq.kflags, 0, __ATOMIC_SEQ_CST) &
+	    IORING_SQ_NEED_WAKEUP)
+		return IORING_ENTER_SQ_WAKEUP;
+	return 0;
+}
+
+int jnl_ring_enter(struct jnl_ring *ring, bool wait)
 {
 	struct io_uring *u = &ring->uring;
 	bool poll = u->flags & SETUP_SQPOLL;
 	unsigned int flags, tries = 0;
 	int ret;
 
-	__tsan_release(u->sq.ktail);
-	io_uring_smp_store_release(u->sq.ktail, u->sq.sqe_tail);
-	u->sq.sqe_head = u->sq.sqe_tail;
+	publish(ring);
 	for (;;) {
 		flags = wait ? IORING_ENTER_GETEVENTS : 0;
 		if (poll) {
-			/* The tail above must be seen before the flag: a
-			 * read that writes orders them, and TSan knows it. */
-			if (__atomic_fetch_or(u->sq.kflags, 0,
-					      __ATOMIC_SEQ_CST) &
-			    IORING_SQ_NEED_WAKEUP)
-				flags |= IORING_ENTER_SQ_WAKEUP;
+			flags |= wake_poller(ring);
 			if (!flags)
 				return 0;
 		}
@@ -299,15 +104,14 @@ static int enter(struct jnl_ring *ring, bool wait)
 			ret = -EAGAIN;
 		if (ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
 			return ret;
-		if (completions_ready(ring))
+		if (jnl_ring_has_completions(ring))
 			return 0;
-		if (!pause_again(&tries))
+		if (!jnl_ring_pause(&tries))
 			return ret;
 	}
 }
 
-/* End what the kernel has not taken: it never will. */
-static void take_back(struct jnl_ring *ring)
+void jnl_ring_take_back(struct jnl_ring *ring)
 {
 	struct io_uring_sq *sq = &ring->uring.sq;
 	unsigned int head = sq_head(ring);
@@ -315,7 +119,7 @@ static void take_back(struct jnl_ring *ring)
 	if (ring->uring.flags & SETUP_SQPOLL)
 		return;
 	for (unsigned int i = head; i != sq->sqe_tail; i++) {
-		uint64_t id = sq->sqes[i & *sq->kring_mask].user_data;
+		uint64_t id = jnl_ring_sqe(ring, i)->user_data;
 
 		if (id == SELF_TEST)
 			continue;
@@ -323,8 +127,11 @@ static void take_back(struct jnl_ring *ring)
 		       ring->op[id].state == OP_STARTED);
 		ring->op[id].state = OP_ENDED;
 		/* A part of it may be there: then its fate is not nothing. */
-		ring->op[id].err = ring->op[id].done ? ring->broken :
-						       JNL_RING_UNDONE;
+		if (!ring->op[id].done)
+			ring->op[id].err = JNL_RING_UNDONE;
+		else
+			ring->op[id].err = ring->broken ? ring->broken :
+							  -EAGAIN;
 	}
 	sq->sqe_tail = sq->sqe_head = head;
 	io_uring_smp_store_release(sq->ktail, head);
@@ -334,31 +141,57 @@ static void take_back(struct jnl_ring *ring)
  * Operations
  */
 
-static bool in_memory(const struct jnl_ring *ring, const struct op *op)
+static bool in_memory(const struct jnl_ring *ring, const struct jnl_op *op)
 {
 	return ring->fixed_buffers && op->buf >= ring->memory &&
 	       op->buf + op->len <= ring->memory + ring->memory_len;
 }
 
-/* Queue an operation, or the rest of it. */
-static void queue(struct jnl_ring *ring, struct op *op)
+static void prepare_write(const struct jnl_ring *ring, const struct jnl_op *op,
+			  struct io_uring_sqe *sqe)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 	const uint8_t *buf = op->buf + op->done;
 	unsigned int len = (unsigned int)(op->len - op->done);
 	uint64_t offset = op->offset + op->done;
+
+	/* An atomic write from a registered buffer is refused (fs/read_write.c,
+	 * generic_atomic_write_valid()). */
+	if (in_memory(ring, op) && !(op->rwf & RWF_ATOMIC))
+		io_uring_prep_write_fixed(sqe, (int)op->slot, buf, len, offset,
+					  0);
+	else
+		io_uring_prep_write(sqe, (int)op->slot, buf, len, offset);
+	sqe->rw_flags = op->rwf;
+}
+
+/* All of the entry: what is not set has to be zero. */
+static void prepare_command(const struct jnl_op *op, struct io_uring_sqe *sqe)
+{
+	const struct nvme_uring_cmd cmd = {
+		.opcode = JNL_NVME_FLUSH,
+		.nsid = op->nsid,
+	};
+
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = (int)op->slot;
+	sqe->cmd_op = NVME_URING_CMD_IO;
+	memcpy((uint8_t *)sqe + SQE_COMMAND, &cmd, sizeof(cmd));
+}
+
+/* Queue an operation, or the rest of it. */
+static void queue(struct jnl_ring *ring, struct jnl_op *op)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
 
 	/* There are as many entries as operations. */
 	assert(sqe);
 	if (op->opcode == IORING_OP_FSYNC)
 		io_uring_prep_fsync(sqe, (int)op->slot, op->fsync_flags);
-	else if (in_memory(ring, op))
-		io_uring_prep_write_fixed(sqe, (int)op->slot, buf, len, offset,
-					  0);
+	else if (op->opcode == IORING_OP_URING_CMD)
+		prepare_command(op, sqe);
 	else
-		io_uring_prep_write(sqe, (int)op->slot, buf, len, offset);
-	if (op->opcode != IORING_OP_FSYNC)
-		sqe->rw_flags = op->rwf;
+		prepare_write(ring, op, sqe);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	sqe->user_data = (uint64_t)(op - ring->op);
 	op->state = OP_STARTED;
@@ -366,7 +199,7 @@ static void queue(struct jnl_ring *ring, struct op *op)
 	__tsan_release(op);
 }
 
-static struct op *free_op(struct jnl_ring *ring)
+static struct jnl_op *free_op(struct jnl_ring *ring)
 {
 	for (uint32_t i = 0; i < ring->entries; i++) {
 		if (ring->op[i].state == OP_FREE)
@@ -449,10 +282,20 @@ void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n)
 	}
 }
 
-static int start(struct jnl_ring *ring, struct jnl_ring_file file,
-		 const struct op *proto)
+static void start_at(struct jnl_ring *ring, uint32_t slot,
+		     const struct jnl_op *proto)
 {
-	struct op *op;
+	struct jnl_op *op = free_op(ring);
+
+	*op = *proto;
+	op->slot = slot;
+	ring->used++;
+	queue(ring, op);
+}
+
+static int start(struct jnl_ring *ring, struct jnl_ring_file file,
+		 const struct jnl_op *proto)
+{
 	uint32_t slot;
 	int ret;
 
@@ -461,11 +304,7 @@ static int start(struct jnl_ring *ring, struct jnl_ring_file file,
 	ret = slot_of(ring, file, &slot);
 	if (ret < 0)
 		return ret;
-	op = free_op(ring);
-	*op = *proto;
-	op->slot = slot;
-	ring->used++;
-	queue(ring, op);
+	start_at(ring, slot, proto);
 	return 0;
 }
 
@@ -474,7 +313,7 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 		   size_t align, void *tag)
 {
 	assert(len && len <= INT32_MAX && align && !(align & (align - 1)));
-	return start(ring, file, &(struct op){
+	return start(ring, file, &(struct jnl_op){
 		.opcode = IORING_OP_WRITE, .buf = buf, .len = len,
 		.align = align, .offset = offset, .rwf = rwf, .tag = tag });
 }
@@ -482,26 +321,39 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag)
 {
-	return start(ring, file, &(struct op){
+	return start(ring, file, &(struct jnl_op){
 		.opcode = IORING_OP_FSYNC, .tag = tag,
 		.fsync_flags = data_only ? IORING_FSYNC_DATASYNC : 0 });
 }
 
-static void end(struct op *op, int err)
+int jnl_ring_device_flush(struct jnl_ring *ring, uint32_t nsid, void *tag)
+{
+	if (ring->broken)
+		return ring->broken;
+	if (!ring->device_slot)
+		return -EOPNOTSUPP;
+	start_at(ring, ring->device_slot, &(struct jnl_op){
+		.opcode = IORING_OP_URING_CMD, .nsid = nsid, .tag = tag });
+	return 0;
+}
+
+static void end(struct jnl_op *op, int err)
 {
 	op->state = OP_ENDED;
 	op->err = err;
 }
 
 /* A write that the kernel took so much of. */
-static void written(struct op *op, size_t n)
+static void written(struct jnl_op *op, size_t n)
 {
 	if (n >= op->len - op->done) {
 		end(op, 0);
 		return;
 	}
-	/* As in jnl_write_full(): on from a block boundary. */
-	if (n < op->align && ++op->shorts > SHORT_MAX) {
+	/* As in jnl_write_full(): on from a block boundary, but not where
+	 * all or nothing was asked for. */
+	if (op->rwf & RWF_ATOMIC ||
+	    (n < op->align && ++op->shorts > SHORT_MAX)) {
 		end(op, -EIO);
 		return;
 	}
@@ -509,18 +361,36 @@ static void written(struct op *op, size_t n)
 	op->state = OP_AGAIN;
 }
 
-static void completed(struct jnl_ring *ring, struct op *op, int res)
+/*
+ * Whether the result says that nothing was done: a write that could not be
+ * begun, or an operation whose thread ended before it was (ECANCELED).
+ */
+static bool not_done(const struct jnl_op *op, int res)
+{
+	if (op->done)
+		return false;
+	if (res == -ECANCELED)
+		return true;
+	return op->opcode == IORING_OP_WRITE &&
+	       (res == -EINTR || res == -EAGAIN);
+}
+
+static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 {
 	assert(op->state == OP_STARTED);
 	__tsan_acquire(op);
 	res = ring->sys->ring_result(ring->sys, op->opcode, res);
 	if (res >= 0 && op->opcode == IORING_OP_FSYNC)
 		end(op, 0);
+	else if (res >= 0 && op->opcode == IORING_OP_URING_CMD)
+		end(op, res ? JNL_RING_STATUS + res : 0);
 	else if (res >= 0)
 		written(op, (size_t)res);
-	/* A flush that was interrupted says nothing about the pages. */
-	else if ((res == -EINTR || res == -EAGAIN) &&
-		 op->opcode != IORING_OP_FSYNC && pause_again(&op->tries))
+	else if (ring->async && not_done(op, res))
+		end(op, JNL_RING_UNDONE);
+	/* A flush that was interrupted says nothing about what it covers. */
+	else if ((res == -EINTR || res == -EAGAIN) && !ring->async &&
+		 op->opcode == IORING_OP_WRITE && jnl_ring_pause(&op->tries))
 		op->state = OP_AGAIN;
 	else
 		end(op, res);
@@ -535,8 +405,7 @@ static bool collect(struct jnl_ring *ring)
 	bool any = head != tail;
 
 	for (; head != tail; head++) {
-		const struct io_uring_cqe *cqe =
-			&cq->cqes[head & *cq->kring_mask];
+		const struct io_uring_cqe *cqe = jnl_ring_cqe(ring, head);
 
 		(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
 		if (cqe->user_data == SELF_TEST)
@@ -571,22 +440,81 @@ int jnl_ring_wait(struct jnl_ring *ring)
 
 	assert(ring->used);
 	while (!any_ended(ring)) {
-		ret = enter(ring, true);
+		ret = jnl_ring_enter(ring, true);
 		if (!collect(ring) && ret < 0) {
 			/* Twice in a row without progress: it is lost. */
 			if (ring->broken)
 				return ret;
 			ring->broken = ret;
-			take_back(ring);
+			jnl_ring_take_back(ring);
 		}
 	}
 	return 0;
 }
 
+/* Without the polling thread: what is not taken is taken back. */
+static int submit(struct jnl_ring *ring)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	while (untaken(ring)) {
+		ret = ring->sys->ring_enter(ring->sys, ring->uring.ring_fd,
+					    untaken(ring), 0, 0);
+		if (ret > 0 || (ret == -EINTR && ++tries < SUBMIT_TRIES))
+			continue;
+		/* No memory now is no reason to give it up. */
+		if (ret && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
+			ring->broken = ret;
+		break;
+	}
+	jnl_ring_take_back(ring);
+	return 0;
+}
+
+int jnl_ring_submit(struct jnl_ring *ring)
+{
+	unsigned int flags, tries = 0;
+	int ret;
+
+	if (ring->uring.sq.sqe_head == ring->uring.sq.sqe_tail)
+		return 0;
+	publish(ring);
+	if (!(ring->uring.flags & SETUP_SQPOLL))
+		return submit(ring);
+	flags = wake_poller(ring);
+	if (!flags)
+		return 0;
+	do {
+		ret = ring->sys->ring_enter(ring->sys, ring->uring.ring_fd, 0,
+					    0, flags);
+	} while ((ret == -EINTR || ret == -EAGAIN || ret == -EBUSY) &&
+		 ++tries < SUBMIT_TRIES);
+	/* Nobody knows what a thread that does not wake has taken. */
+	if (ret < 0)
+		ring->broken = ret;
+	return ret < 0 ? ret : 0;
+}
+
+void jnl_ring_look(struct jnl_ring *ring)
+{
+	(void)collect(ring);
+}
+
+void jnl_ring_sleep(const struct jnl_ring *ring, int kick_fd)
+{
+	struct pollfd fd[] = {
+		{ .fd = ring->uring.ring_fd, .events = POLLIN },
+		{ .fd = kick_fd, .events = POLLIN },
+	};
+
+	(void)poll(fd, 2, -1);
+}
+
 bool jnl_ring_reap(struct jnl_ring *ring, void **ret_tag, int *ret_err)
 {
 	for (uint32_t i = 0; i < ring->entries; i++) {
-		struct op *op = &ring->op[i];
+		struct jnl_op *op = &ring->op[i];
 
 		if (op->state != OP_ENDED)
 			continue;
@@ -607,78 +535,4 @@ uint32_t jnl_ring_in_flight(const struct jnl_ring *ring)
 int jnl_ring_broken(const struct jnl_ring *ring)
 {
 	return ring->broken;
-}
-
-/* ------------------------------------------------------------------------ */
-
-/* Something goes in and comes out again. */
-static int self_test(struct jnl_ring *ring)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-	struct io_uring_cq *cq = &ring->uring.cq;
-	const struct io_uring_cqe *cqe;
-	unsigned int tries = 0;
-	int ret;
-
-	if (!sqe)
-		return -EIO;
-	io_uring_prep_nop(sqe);
-	sqe->user_data = SELF_TEST;
-	do {
-		ret = enter(ring, true);
-		if (ret < 0) {
-			take_back(ring);
-			return ret;
-		}
-		if (completions_ready(ring))
-			break;
-	} while (pause_again(&tries));
-	if (!completions_ready(ring))
-		return -ETIME;
-	cqe = &cq->cqes[*cq->khead & *cq->kring_mask];
-	(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
-	ret = cqe->user_data == SELF_TEST ? cqe->res : -EIO;
-	io_uring_smp_store_release(cq->khead, *cq->khead + 1);
-	return ring->sys->ring_result(ring->sys, IORING_OP_NOP, ret);
-}
-
-int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report)
-{
-	int ret;
-
-	/* By the call itself: liburing 2.3 declares its own function for it
-	 * and does not export it. */
-	ret = ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-				       IORING_REGISTER_ENABLE_RINGS, NULL, 0);
-	if (ret < 0)
-		return refuse(report, "enabling the ring", ret);
-	ret = self_test(ring);
-	if (ret < 0)
-		return refuse(report, "a NOP on the ring", ret);
-	return 0;
-}
-
-static void unmap(struct io_uring *u)
-{
-	(void)munmap(u->sq.sqes,
-		     *u->sq.kring_entries * sizeof(struct io_uring_sqe));
-	if (u->cq.ring_ptr != u->sq.ring_ptr)
-		(void)munmap(u->cq.ring_ptr, u->cq.ring_sz);
-	(void)munmap(u->sq.ring_ptr, u->sq.ring_sz);
-}
-
-void jnl_ring_close(struct jnl_ring *ring, bool mapped)
-{
-	if (!ring)
-		return;
-	if (ring->uring.ring_fd >= 0) {
-		/* As io_uring_queue_exit() does, but for the descriptor,
-		 * which is closed by way of the table. */
-		if (mapped)
-			unmap(&ring->uring);
-		(void)ring->sys->close(ring->sys, ring->uring.ring_fd);
-	}
-	free(ring->op);
-	free(ring->generation);
-	free(ring);
 }

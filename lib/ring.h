@@ -1,8 +1,15 @@
 /*
- * lib/ring.h - an io_uring for one owner thread: writes and flushes in flight.
+ * lib/ring.h - an io_uring: writes and flushes in flight.
  *
- * One thread makes the ring ready, another (or the same) enables it and is its
- * owner from then on: nobody else may call anything but jnl_ring_close().
+ * There are two kinds.  The sync ring has one owner: one thread makes it ready,
+ * another (or the same) enables it and is its owner from then on; nobody else
+ * may call anything but jnl_ring_close().  The owner sleeps in jnl_ring_wait().
+ *
+ * The async ring belongs to nobody: any thread may call anything, one at a time
+ * (under a lock).  It rings an eventfd when something has ended, and nothing
+ * but jnl_ring_sleep() ever waits.  So it never has SINGLE_ISSUER, and neither
+ * DEFER_TASKRUN nor COOP_TASKRUN: with those a completion can lie in wait
+ * until its submitter enters the kernel, which in an event loop it never does.
  *
  * Invariants
  *   - The writer's lock is registered as a fixed file before anything else:
@@ -12,8 +19,9 @@
  *     that was closed and given out again cannot be written to by mistake.
  *   - A buffer belongs to the ring from the operation's start until its end
  *     was reaped.
- *   - A short write goes on, EINTR and EAGAIN start again (bounded); no other
- *     failure is repeated.
+ *   - A short write goes on, EINTR and EAGAIN start again (bounded; on the async
+ *     ring they are left to others: JNL_RING_UNDONE); no other failure is
+ *     repeated, and nothing of a flush.
  *
  * How it fails: an operation ends with its own error.  When the kernel refuses
  * to be entered, what it has not seen ends with JNL_RING_UNDONE, what it has
@@ -29,15 +37,19 @@
 
 #include "lib/sys.h"
 
-/* The kernel never saw the operation: it may be carried out in another way. */
+/* Nothing of the operation was done: it may be carried out in another way. */
 #define JNL_RING_UNDONE	1
+
+/* A drive's completion status, which is not 0, is told with this added. */
+#define JNL_RING_STATUS	0x10000
 
 #define JNL_RING_STEPS	8
 
 /* What became of a ring, for people and for tests. */
 struct jnl_ring_report {
 	/* Every set of flags that was tried, best first; the last one was
-	 * taken if its err is 0. */
+	 * taken if its err is 0.  Steps that only the commands to a device
+	 * needed are not among them. */
 	struct {
 		uint32_t flags;
 		int err;
@@ -46,6 +58,7 @@ struct jnl_ring_report {
 	uint32_t flags;		/* of the ring, as the kernel returned them */
 	uint32_t features;	/* IORING_FEAT_* */
 	int buffers_err;	/* why the buffers are not registered, or 0 */
+	int device_err;		/* why no command goes to the device, or 0 */
 	/* The call that made the ring unusable and its error; NULL: none. */
 	const char *refused;
 	int err;
@@ -54,7 +67,13 @@ struct jnl_ring_report {
 struct jnl_ring_config {
 	uint32_t entries;	/* most operations in flight, 1 to 1024 */
 	bool sqpoll;		/* a kernel thread takes the submissions */
+	bool async;		/* the async ring */
+	int event_fd;		/* async: the eventfd to ring */
 	int lock_fd;		/* kept open by the ring until it is dead */
+	/* Whether there is an NVMe namespace's generic device to flush by
+	 * jnl_ring_device_flush().  Kept open by the ring too. */
+	bool device;
+	int device_fd;
 	/* Where buffers of writes lie; registered if the kernel lets us. */
 	void *memory;
 	size_t memory_len;
@@ -76,7 +95,10 @@ int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
 		  const struct jnl_ring_config *cfg,
 		  struct jnl_ring_report *ret_report);
 
-/* Become the owner and try the ring out.  -errno: not usable, close it. */
+/*
+ * Become the owner (of a sync ring) and try the ring out; an async ring rings
+ * its eventfd from now on.  -errno: not usable, close it.
+ */
 int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report);
 
 /*
@@ -91,16 +113,43 @@ int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag);
 
 /*
+ * The NVMe command Flush for namespace nsid, on cfg.device_fd.  As above, and
+ * -EOPNOTSUPP where the ring takes no commands (report.device_err).  It ends
+ * with 0, JNL_RING_STATUS and a status, or a negative errno.
+ */
+int jnl_ring_device_flush(struct jnl_ring *ring, uint32_t nsid, void *tag);
+
+/*
  * Let go of every file but these: a registered file is open, and keeps its
  * space when it is removed.  Files of operations in flight are kept.
  */
 void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n);
 
 /*
- * Submit what was started and wait until an operation can be reaped.  Must
- * not be called with nothing in flight.  Negative: the ring is lost.
+ * The sync ring: submit what was started and wait until an operation can be
+ * reaped.  Must not be called with nothing in flight.  Negative: the ring is
+ * lost.
  */
 int jnl_ring_wait(struct jnl_ring *ring);
+
+/*
+ * The async ring: submit what was started, without waiting.  What the kernel
+ * does not take can be reaped, undone.  Negative: the ring is lost.
+ */
+int jnl_ring_submit(struct jnl_ring *ring);
+
+/*
+ * The async ring: take what the kernel has completed, without entering it.
+ * What is to go on was started again; submit it.
+ */
+void jnl_ring_look(struct jnl_ring *ring);
+
+/*
+ * The async ring: sleep until there is a completion that nobody has taken, or
+ * kick_fd is readable; may return at any time.  Without the lock: the ring
+ * must only not be closed meanwhile.
+ */
+void jnl_ring_sleep(const struct jnl_ring *ring, int kick_fd);
 
 /*
  * The next operation that has ended: its tag, and 0, a negative errno or

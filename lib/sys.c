@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/nvme_ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,12 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lib/compat.h"
 #include "lib/sys.h"
+
+static_assert(sizeof(struct nvme_passthru_cmd) == 72 &&
+	      offsetof(struct nvme_passthru_cmd, nsid) == 4,
+	      "struct nvme_passthru_cmd is kernel ABI");
 
 static int linux_openat(struct jnl_sys *sys, int dirfd, const char *name,
 			int flags, mode_t mode)
@@ -180,10 +186,50 @@ static int linux_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
 }
 
+static int linux_clone(struct jnl_sys *sys, int fd, int from_fd)
+{
+	(void)sys;
+	return ioctl(fd, FICLONE, from_fd) < 0 ? -errno : 0;
+}
+
 static int linux_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 {
 	(void)sys;
 	return ioctl(fd, FS_IOC_FIEMAP, map) < 0 ? -errno : 0;
+}
+
+static int linux_nvme_id(struct jnl_sys *sys, int fd)
+{
+	int ret = ioctl(fd, NVME_IOCTL_ID);
+
+	(void)sys;
+	if (ret < 0)
+		return -errno;
+	return ret ? ret : -ENODEV;
+}
+
+/* drivers/nvme/host/ioctl.c: a status of the drive is returned as it is. */
+static int linux_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
+{
+	struct nvme_passthru_cmd cmd = {
+		.opcode = JNL_NVME_FLUSH,
+		.nsid = nsid,
+	};
+	int ret = ioctl(fd, NVME_IOCTL_IO_CMD, &cmd);
+
+	(void)sys;
+	return ret < 0 ? -errno : ret;
+}
+
+static int linux_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
+{
+	uint64_t size;
+
+	(void)sys;
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+		return -errno;
+	*ret_size = size;
+	return 0;
 }
 
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
@@ -261,7 +307,11 @@ static const struct jnl_sys linux_table = {
 	.lock = linux_lock,
 	.get_flags = linux_get_flags,
 	.set_flags = linux_set_flags,
+	.clone = linux_clone,
 	.fiemap = linux_fiemap,
+	.nvme_id = linux_nvme_id,
+	.nvme_flush = linux_nvme_flush,
+	.device_size = linux_device_size,
 	.random = linux_random,
 	.ring_setup = linux_ring_setup,
 	.ring_enter = linux_ring_enter,

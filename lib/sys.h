@@ -35,7 +35,7 @@ struct jnl_sys {
 	int (*close)(struct jnl_sys *sys, int fd);
 	ssize_t (*pread)(struct jnl_sys *sys, int fd, void *buf, size_t len,
 			 uint64_t offset);
-	/* rwf: 0 or RWF_DSYNC (pwritev2(2)). */
+	/* rwf: 0, or of RWF_DSYNC and RWF_ATOMIC (pwritev2(2)). */
 	ssize_t (*pwrite)(struct jnl_sys *sys, int fd, const void *buf,
 			  size_t len, uint64_t offset, int rwf);
 	int (*fsync)(struct jnl_sys *sys, int fd);
@@ -60,8 +60,22 @@ struct jnl_sys {
 	/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)). */
 	int (*get_flags)(struct jnl_sys *sys, int fd, int *ret_flags);
 	int (*set_flags)(struct jnl_sys *sys, int fd, int flags);
+	/* FICLONE (ioctl_ficlonerange(2)): fd's bytes become from_fd's, in
+	 * shared blocks. */
+	int (*clone)(struct jnl_sys *sys, int fd, int from_fd);
 	/* FS_IOC_FIEMAP: where the file's extents are, and of what kind. */
 	int (*fiemap)(struct jnl_sys *sys, int fd, struct fiemap *map);
+	/* Of an NVMe namespace's block or generic device: its number, above 0
+	 * (NVME_IOCTL_ID). */
+	int (*nvme_id)(struct jnl_sys *sys, int fd);
+	/*
+	 * The NVMe command Flush for namespace nsid, on its generic device: it
+	 * covers every write that had completed before.  0, a negative errno,
+	 * or, if the drive says no, its completion status, which is positive.
+	 */
+	int (*nvme_flush)(struct jnl_sys *sys, int fd, uint32_t nsid);
+	/* BLKGETSIZE64: how many bytes the block device has. */
+	int (*device_size)(struct jnl_sys *sys, int fd, uint64_t *ret_size);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
 	/*

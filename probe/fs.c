@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/ask.h"
 #include "probe/facts.h"
 
 static const char source[] = "fstatfs(2)";
@@ -30,12 +31,17 @@ static const struct {
 	{ 0x00006969, "nfs" },
 };
 
-static const char *type_of(const struct statfs *fs)
+/* The answer's numbers; all 0 where it has none. */
+struct numbers {
+	uint64_t type, bsize, frsize, blocks, bavail, files;
+};
+
+static const char *type_of(uint64_t magic)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if ((uint32_t)fs->f_type == types[i].magic)
+		if (magic == types[i].magic)
 			return types[i].type;
 	return NULL;
 }
@@ -54,6 +60,7 @@ static bool agrees(const journal_probe *p, const char *type)
 static void forget_mount(journal_probe *p)
 {
 	jnl_fact_unknown(p, JNL_FS_MOUNT_POINT, -ENOENT, source);
+	jnl_fact_unknown(p, JNL_FS_MOUNT_SOURCE, -ENOENT, source);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_OPTIONS, -ENOENT, source);
 	jnl_fact_unknown(p, JNL_FS_BARRIER, -ENOENT, source);
 	free(p->mount_source);
@@ -71,41 +78,61 @@ static void set_type(journal_probe *p, const char *type)
 	jnl_fact_text(p, JNL_FS_TYPE, JOURNAL_FACT_REPORTED, type, source);
 }
 
-/*
- * f_frsize is the file system's own unit; f_bsize is in places only what it
- * likes to be given at a time.  Old kernels leave the first one 0.
- */
-static uint64_t unit(const struct statfs *fs)
+static int ask_numbers(journal_probe *p, struct numbers *ret_n)
 {
-	return fs->f_frsize > 0 ? (uint64_t)fs->f_frsize :
-				  (uint64_t)fs->f_bsize;
+	const struct {
+		const char *key;
+		uint64_t *to;
+	} all[] = {
+		{ "type", &ret_n->type }, { "bsize", &ret_n->bsize },
+		{ "frsize", &ret_n->frsize }, { "blocks", &ret_n->blocks },
+		{ "bavail", &ret_n->bavail }, { "files", &ret_n->files },
+	};
+	char *keys;
+	size_t i;
+	int ret;
+
+	memset(ret_n, 0, sizeof(*ret_n));
+	ret = jnl_ask_keys(p->machine, JNL_ASK_CALL, "fstatfs", &keys);
+	if (ret < 0)
+		return ret;
+	for (i = 0; ret == 0 && i < sizeof(all) / sizeof(all[0]); i++)
+		ret = jnl_key_number(keys, all[i].key, all[i].to);
+	free(keys);
+	return ret;
+}
+
+static void no_numbers(journal_probe *p, int error)
+{
+	jnl_fact_unknown(p, JNL_FS_BLOCK_SIZE, error, source);
+	jnl_fact_unknown(p, JNL_FS_FREE_BYTES, error, source);
 }
 
 void jnl_prober_fs(journal_probe *p)
 {
 	uint64_t block, bytes;
-	struct statfs fs;
+	struct numbers fs;
 	int ret;
 
-	memset(&fs, 0, sizeof(fs));
-	ret = p->sys->fstatfs(p->sys, p->dirfd, &fs);
+	ret = ask_numbers(p, &fs);
 	if (ret < 0) {
-		jnl_fact_unknown(p, JNL_FS_BLOCK_SIZE, ret, source);
-		jnl_fact_unknown(p, JNL_FS_FREE_BYTES, ret, source);
+		no_numbers(p, ret);
 		return;
 	}
-	set_type(p, type_of(&fs));
-	block = unit(&fs);
+	set_type(p, type_of(fs.type));
+	/* f_frsize is the file system's own unit; f_bsize is in places only
+	 * what it likes to be given at a time.  Old kernels leave the first
+	 * one 0. */
+	block = fs.frsize ? fs.frsize : fs.bsize;
 	if (block == 0 || block > UINT32_MAX) {
-		jnl_fact_unknown(p, JNL_FS_BLOCK_SIZE, -EINVAL, source);
-		jnl_fact_unknown(p, JNL_FS_FREE_BYTES, -EINVAL, source);
+		no_numbers(p, -EINVAL);
 		return;
 	}
 	jnl_fact_number(p, JNL_FS_BLOCK_SIZE, JOURNAL_FACT_REPORTED, block,
 			source);
 	/* All three counts 0: a file system that keeps no account. */
-	if ((!fs.f_blocks && !fs.f_bavail && !fs.f_files) ||
-	    __builtin_mul_overflow(fs.f_bavail, block, &bytes))
+	if ((!fs.blocks && !fs.bavail && !fs.files) ||
+	    __builtin_mul_overflow(fs.bavail, block, &bytes))
 		jnl_fact_unknown(p, JNL_FS_FREE_BYTES, 0, source);
 	else
 		jnl_fact_number(p, JNL_FS_FREE_BYTES, JOURNAL_FACT_REPORTED,

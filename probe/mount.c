@@ -20,12 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include "lib/compat.h"
+#include "probe/ask.h"
 #include "probe/facts.h"
-#include "probe/text.h"
 
 static const char mountinfo[] = "/proc/self/mountinfo";
 
@@ -49,6 +46,32 @@ struct wanted {
 	unsigned int major, minor;
 	char *path;		/* absolute, or NULL */
 };
+
+static bool octal(char c)
+{
+	return c >= '0' && c <= '7';
+}
+
+/* Undo the octal escapes (\040) of mountinfo, in place. */
+static void unescape(char *s)
+{
+	char *to = s;
+	int c;
+
+	while (*s) {
+		c = 0;
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' &&
+		    octal(s[2]) && octal(s[3]))
+			c = (s[1] - '0') * 64 + (s[2] - '0') * 8 + s[3] - '0';
+		if (c) {
+			*to++ = (char)c;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
 
 /* Splits at single blanks, like strtok_r but an empty field is a field. */
 static char *field(char **rest)
@@ -87,8 +110,8 @@ static bool parse(char *text, struct line *l)
 	l->super_options = field(&rest);
 	if (!l->super_options)
 		return false;
-	jnl_text_unescape(l->point);
-	jnl_text_unescape(l->source);
+	unescape(l->point);
+	unescape(l->source);
 	return true;
 }
 
@@ -144,24 +167,25 @@ static struct line best_line(char *text, const struct wanted *w)
 
 static bool id_from_statx(journal_probe *p, uint64_t *ret_id)
 {
-	struct statx stx;
+	char *keys;
+	int ret;
 
-	memset(&stx, 0, sizeof(stx));
-	if (p->sys->statx(p->sys, p->dirfd, STATX_MNT_ID, &stx) < 0 ||
-	    !(stx.stx_mask & STATX_MNT_ID))
+	ret = jnl_ask_keys(p->machine, JNL_ASK_CALL, "statx", &keys);
+	if (ret < 0)
 		return false;
-	*ret_id = jnl_statx_mnt_id(&stx);
-	return true;
+	ret = jnl_key_number(keys, "mnt_id", ret_id);
+	free(keys);
+	return ret == 0;
 }
 
 static bool id_from_fdinfo(journal_probe *p, uint64_t *ret_id)
 {
 	unsigned long long id;
-	char path[64], *text, *at;
 	bool found = false;
+	char *text, *at;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", p->dirfd);
-	if (jnl_text_read(p->sysroot, path, 65536, &text) < 0)
+	if (jnl_ask_text(p->machine, JNL_ASK_FILE, "/proc/self/fdinfo/dir",
+			 65536, &text) < 0)
 		return false;
 	at = strstr(text, "mnt_id:");
 	if (at && sscanf(at, "mnt_id: %llu", &id) == 1) {
@@ -175,52 +199,37 @@ static bool id_from_fdinfo(journal_probe *p, uint64_t *ret_id)
 /* Where the directory really is; NULL if nobody tells. */
 static char *absolute(journal_probe *p)
 {
-	char *link, *path;
-	ssize_t n;
+	char *path;
 
-	link = jnl_probe_format(p, "%s/proc/self/fd/%d", p->sysroot, p->dirfd);
-	path = malloc(PATH_MAX);
-	if (!link || !path)
-		n = -1;
-	else
-		n = readlink(link, path, PATH_MAX - 1);
-	free(link);
-	if (n > 0 && path[0] == '/') {
-		path[n] = '\0';
-		return path;
+	if (jnl_ask_text(p->machine, JNL_ASK_LINK, "/proc/self/fd/dir",
+			 PATH_MAX, &path) == 0) {
+		if (path[0] == '/')
+			return path;
+		free(path);
 	}
-	free(path);
 	return p->path[0] == '/' ? jnl_probe_strdup(p, p->path) : NULL;
 }
 
 static struct wanted look_at_dir(journal_probe *p)
 {
 	struct wanted w = { .has_id = false };
-	struct stat st;
 
 	w.has_id = id_from_statx(p, &w.id) || id_from_fdinfo(p, &w.id);
-	if (p->sys->fstat(p->sys, p->dirfd, &st) == 0) {
-		w.has_dev = true;
-		w.major = major(st.st_dev);
-		w.minor = minor(st.st_dev);
-	}
+	w.has_dev = jnl_ask_device(p, &w.major, &w.minor) == 0;
 	w.path = absolute(p);
 	return w;
 }
 
-/* Does the comma-separated list hold this option? */
-static bool has_option(const char *list, const char *option)
+bool jnl_has_option(const char *list, const char *option)
 {
 	size_t len = strlen(option);
-	const char *s = list;
+	const char *s;
 
-	while (s) {
-		if (!strncmp(s, option, len) && (s[len] == ',' || !s[len]))
+	for (s = list; *s; s += strcspn(s, ",\n"), s += !!*s)
+		if (!strncmp(s, option, len) &&
+		    (option[len - 1] == '=' || !s[len] || s[len] == ',' ||
+		     s[len] == '\n'))
 			return true;
-		s = strchr(s, ',');
-		if (s)
-			s++;
-	}
 	return false;
 }
 
@@ -240,6 +249,16 @@ static const struct {
 /* These flush, and show an option above when they do not. */
 static const char *const flushing_types[] = { "ext4", "xfs", "btrfs", "f2fs" };
 
+static bool is_flushing(const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(flushing_types) / sizeof(flushing_types[0]); i++)
+		if (!strcmp(flushing_types[i], type))
+			return true;
+	return false;
+}
+
 static const char *off_option(const struct line *l)
 {
 	size_t i;
@@ -247,8 +266,8 @@ static const char *off_option(const struct line *l)
 	for (i = 0; i < sizeof(off_options) / sizeof(off_options[0]); i++) {
 		if (off_options[i].type && strcmp(off_options[i].type, l->type))
 			continue;
-		if (has_option(l->super_options, off_options[i].option) ||
-		    has_option(l->options, off_options[i].option))
+		if (jnl_has_option(l->super_options, off_options[i].option) ||
+		    jnl_has_option(l->options, off_options[i].option))
 			return off_options[i].option;
 	}
 	return NULL;
@@ -257,7 +276,6 @@ static const char *off_option(const struct line *l)
 static void set_barrier(journal_probe *p, const struct line *l)
 {
 	const char *off = off_option(l);
-	size_t i;
 
 	if (off) {
 		p->barrier_option = jnl_probe_strdup(p, off);
@@ -265,10 +283,9 @@ static void set_barrier(journal_probe *p, const struct line *l)
 				mountinfo);
 		return;
 	}
-	for (i = 0; i < sizeof(flushing_types) / sizeof(flushing_types[0]); i++)
-		if (!strcmp(flushing_types[i], l->type))
-			jnl_fact_number(p, JNL_FS_BARRIER,
-					JOURNAL_FACT_REPORTED, 1, mountinfo);
+	if (is_flushing(l->type))
+		jnl_fact_number(p, JNL_FS_BARRIER, JOURNAL_FACT_REPORTED, 1,
+				mountinfo);
 }
 
 /* Both lists in one; "rw" and "ro" of the file system only if they differ. */
@@ -292,8 +309,36 @@ static void all_unknown(journal_probe *p, int error)
 {
 	jnl_fact_unknown(p, JNL_FS_TYPE, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_POINT, error, mountinfo);
+	jnl_fact_unknown(p, JNL_FS_MOUNT_SOURCE, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_OPTIONS, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_BARRIER, error, mountinfo);
+}
+
+int jnl_mount_of(journal_probe *p, unsigned int major, unsigned int minor,
+		 char **ret_type, int *ret_flushes)
+{
+	const struct wanted w = {
+		.has_dev = true, .major = major, .minor = minor,
+	};
+	struct line l;
+	char *text;
+	int ret;
+
+	ret = jnl_ask_text(p->machine, JNL_ASK_FILE, mountinfo,
+			   MOUNTINFO_MAX_BYTES, &text);
+	if (ret < 0)
+		return ret;
+	l = best_line(text, &w);
+	if (l.type) {
+		*ret_type = jnl_probe_strdup(p, l.type);
+		*ret_flushes = off_option(&l) ? 0 :
+			       is_flushing(l.type) ? 1 : -1;
+		ret = *ret_type ? 0 : -ENOMEM;
+	} else {
+		ret = -ENOENT;
+	}
+	free(text);
+	return ret;
 }
 
 void jnl_prober_mount(journal_probe *p)
@@ -303,7 +348,8 @@ void jnl_prober_mount(journal_probe *p)
 	char *text;
 	int ret;
 
-	ret = jnl_text_read(p->sysroot, mountinfo, MOUNTINFO_MAX_BYTES, &text);
+	ret = jnl_ask_text(p->machine, JNL_ASK_FILE, mountinfo,
+			   MOUNTINFO_MAX_BYTES, &text);
 	if (ret < 0) {
 		all_unknown(p, ret);
 		return;
@@ -318,6 +364,8 @@ void jnl_prober_mount(journal_probe *p)
 		set_options(p, &l);
 		set_barrier(p, &l);
 		p->mount_source = jnl_probe_strdup(p, l.source);
+		jnl_fact_text(p, JNL_FS_MOUNT_SOURCE, JOURNAL_FACT_REPORTED,
+			      l.source, mountinfo);
 	} else {
 		/* A mount that this process's root cannot reach. */
 		all_unknown(p, -ENOENT);

@@ -14,37 +14,57 @@
 #include <string.h>
 
 #include "probe/facts.h"
+#include "probe/record.h"
 
 /* Later probers look at what earlier ones found. */
 static void (*const probers[])(journal_probe *p) = {
 	jnl_prober_kernel,
+	jnl_prober_io_uring,
 	jnl_prober_mount,	/* /proc/self/mountinfo: type, barriers */
 	jnl_prober_fs,		/* fstatfs(2): block size, room, type */
-	jnl_prober_device,	/* /sys/dev/block */
-	jnl_prober_stable,	/* type and device: does it outlive the power? */
+	jnl_prober_layers,	/* /sys: what the file system lies on */
+	jnl_prober_device,	/* the topmost one, and its queue */
+	jnl_prober_nvme,	/* the drive: controllers, nodes, Flush */
+	jnl_prober_identify,	/* what the drive says of itself */
+	jnl_prober_untorn,	/* what follows from that */
+	jnl_prober_stable,	/* type and layers: does it outlive the power? */
 	jnl_prober_tries,	/* real writes, in blocks that all of it asks for */
+	jnl_prober_in_place,
 };
 
 static int probe(journal_probe *p)
 {
-	int state, was;
 	size_t i;
 
-	/* A cancelled thread must not leave a named file behind. */
-	state = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
 	for (i = 0; i < sizeof(probers) / sizeof(probers[0]); i++)
 		probers[i](p);
-	if (state == 0)
-		pthread_setcancelstate(was, NULL);
-
 	jnl_rank_methods(p, false, &p->strict);
 	jnl_rank_methods(p, true, &p->tolerant);
+	jnl_carrier_judge(p);
 	return p->oom ? -ENOMEM :
 			jnl_rank_trail(p, &p->strict, p->strict.chosen);
 }
 
-int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
-		     const char *path, const char *sysroot)
+/* Asks m itself, or through somebody who keeps the answers. */
+static int ask(journal_probe *p, struct jnl_machine *m)
+{
+	struct jnl_record r;
+	int ret;
+
+	p->machine = m;
+	if (p->flags & JOURNAL_PROBE_RECORD) {
+		jnl_record_init(&r, m, &p->answers);
+		p->machine = &r.machine;
+	}
+	ret = probe(p);
+	p->machine = NULL;
+	if (p->flags & JOURNAL_PROBE_RECORD)
+		p->answers_error = r.error;
+	return ret;
+}
+
+int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
+		      const char *path, uint64_t flags)
 {
 	journal_probe *p;
 	int ret;
@@ -52,18 +72,16 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->sys = sys;
-	p->dirfd = dirfd;
-	p->sysroot = sysroot;
+	p->flags = flags;
+	p->drive = SIZE_MAX;
 	p->path = strdup(path);
 	if (!p->path) {
 		free(p);
 		return -ENOMEM;
 	}
+	jnl_answers_init(&p->answers);
 	jnl_facts_init(p);
-	ret = probe(p);
-	p->dirfd = -1;
-	p->sysroot = NULL;
+	ret = ask(p, m);
 	if (ret < 0) {
 		journal_probe_close(p);
 		return ret;
@@ -72,27 +90,32 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 	return 0;
 }
 
+int jnl_probe_linux(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		    const char *path, const char *sysroot, uint64_t flags)
+{
+	struct jnl_machine_linux l;
+	int state, was, ret;
+
+	/* A cancelled thread must not leave files behind. */
+	state = pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &was);
+	jnl_machine_linux_init(&l, sys, dirfd, sysroot);
+	ret = jnl_probe_machine(ret_p, &l.machine, path, flags);
+	jnl_machine_linux_close(&l);
+	if (state == 0)
+		pthread_setcancelstate(was, NULL);
+	return ret;
+}
+
+int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
+		     const char *path, const char *sysroot)
+{
+	return jnl_probe_linux(ret_p, sys, dirfd, path, sysroot, 0);
+}
+
 int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 		  const char *path)
 {
-	return jnl_probe_dir_at(ret_p, sys, dirfd, path, "");
-}
-
-int journal_probe_open(journal_probe **ret_p, const char *path)
-{
-	struct jnl_sys *sys = jnl_sys_linux();
-	int fd, ret;
-
-	if (!ret_p || !path)
-		return -EINVAL;
-	fd = sys->openat(sys, AT_FDCWD, path,
-			 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return fd;
-	ret = jnl_probe_dir(ret_p, sys, fd, path);
-	/* Nothing was written through it. */
-	sys->close(sys, fd);
-	return ret;
+	return jnl_probe_linux(ret_p, sys, dirfd, path, "", JNL_PROBE_QUICK);
 }
 
 void journal_probe_close(journal_probe *p)
@@ -102,9 +125,12 @@ void journal_probe_close(journal_probe *p)
 	jnl_rank_free(&p->strict);
 	jnl_rank_free(&p->tolerant);
 	jnl_facts_free(p);
+	jnl_answers_free(&p->answers);
 	free(p->mount_source);
 	free(p->barrier_option);
-	free(p->disk);
+	jnl_layers_free(p);
+	free(p->ring_reason);
+	free(p->ring_words);
 	free(p->trail);
 	free(p->path);
 	free(p);

@@ -12,6 +12,19 @@
 #include "lib/sys.h"
 #include "probe/journal-probe.h"
 
+/*
+ * What kernel, file system and drive together promise of a write with
+ * RWF_ATOMIC: it is on the medium whole or not at all, also if the power goes,
+ * if it has a power of two of bytes from min to max, begins at a multiple of
+ * its length on the namespace and crosses no multiple of boundary there.
+ */
+struct jnl_untorn {
+	uint32_t min, max;	/* max 0: nothing is promised */
+	uint32_t boundary;	/* 0: none */
+	/* Where the file system, or the raw place, begins on the namespace. */
+	uint64_t start;
+};
+
 /* What a journal needs to know once the ranking is done. */
 struct jnl_choice {
 	const struct jnl_method *method;
@@ -20,6 +33,10 @@ struct jnl_choice {
 	 * alignment), a power of two; 4096 where nothing is known. */
 	uint32_t block_size;
 	bool nocow;		/* btrfs: ask for NOCOW on new files */
+	/* JNL_NEED_PASSTHROUGH: the generic device's path and number. */
+	char generic[32];
+	uint32_t generic_major, generic_minor;
+	struct jnl_untorn untorn;
 };
 
 /*
@@ -36,6 +53,13 @@ int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
  */
 int jnl_probe_choose(journal_probe *p, const char *name, bool allow_volatile,
 		     struct jnl_choice *ret_choice, const char **ret_reason);
+
+/*
+ * Why there is no ring, after call ("io_uring_setup", ...) was refused with
+ * error, in the words that the probe uses itself; good until the next time.
+ */
+const char *jnl_probe_ring_refused(journal_probe *p, const char *call,
+				   int error);
 
 /* One line for each method: chosen, usable, or refused and why.  The text
  * belongs to the probe. */

@@ -5,12 +5,19 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 
 include tests/unit.mk
 include tests/ring.mk
+include tests/nvme.mk
+include tests/raw.mk
 include tests/sim.mk
 include tests/probe.mk
+include tests/replay.mk
+include tests/measure.mk
 include tests/cli.mk
 include tests/format.mk
+include tests/examples.mk
 include tests/bench.mk
+include tests/fuzz.mk
 include tests/quick.mk
+include tests/lab.mk
 
 # The same programs under valgrind; CK_FORK=no so that it sees every test.  A
 # check program that is no test of its own has no rule to be run by.

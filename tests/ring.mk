@@ -1,12 +1,21 @@
-# The ring and the thread driver over it.
+# The rings, and the drivers over them.
+noinst_HEADERS += tests/unit/loop.h
 if HAVE_CHECK
-ring_tests = tests/unit/test_ring tests/unit/test_thread
+ring_tests = tests/unit/test_ring tests/unit/test_ring_async \
+	tests/unit/test_thread \
+	tests/unit/test_loop tests/unit/test_loop_fail
 check_PROGRAMS += $(ring_tests)
 TESTS += $(ring_tests)
 tests_unit_test_ring_CFLAGS = $(unit_cflags)
 tests_unit_test_ring_LDADD = $(unit_ldadd)
+tests_unit_test_ring_async_CFLAGS = $(unit_cflags)
+tests_unit_test_ring_async_LDADD = $(unit_ldadd)
 tests_unit_test_thread_CFLAGS = $(unit_cflags)
 tests_unit_test_thread_LDADD = $(unit_ldadd)
+tests_unit_test_loop_CFLAGS = $(unit_cflags)
+tests_unit_test_loop_LDADD = $(unit_ldadd)
+tests_unit_test_loop_fail_CFLAGS = $(unit_cflags)
+tests_unit_test_loop_fail_LDADD = $(unit_ldadd)
 endif
 
 check_PROGRAMS += tests/kill_threads

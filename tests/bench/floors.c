@@ -14,6 +14,9 @@
  *   16 threads     journal_commit(), 128 B each   | 16 x pwritev2, 4 KiB
  *   64 threads     journal_commit(), 128 B each   | 64 x pwritev2, 4 KiB
  *   batch of 1000  1000 x 128 B and one sync      | pwritev2(RWF_DSYNC), 136 KiB
+ *   loop 256       one event loop, 256 x 128 B    | 256 x pwritev2, 4 KiB
+ *                  in flight, each acknowledged
+ *                  when durable (driver loop)
  *   read           128 B records, from the cache  | pread + XXH3 of the bytes
  *
  * Exit status: 0 every floor holds, 1 one does not, 2 usage or I/O error.
@@ -24,6 +27,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,18 +123,19 @@ static double bare_batch(void)
 static journal *j;
 static char payload[4096];
 
-static void journal_start(const char *dir)
+static void journal_start(journal **ret_j, const char *dir, const char *what,
+			  const char *by)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
 	struct journal_error error = { 0 };
-	char *name = scratch_path(dir, "journal");
+	char *name = scratch_path(dir, what);
 	int ret;
 
 	o.flags = JOURNAL_CREATE;
-	o.driver = driver;
+	o.driver = by;
 	o.carrier = carrier;
 	o.error = &error;
-	ret = journal_open(&j, name, &o);
+	ret = journal_open(ret_j, name, &o);
 	if (ret < 0) {
 		fprintf(stderr, "floors: %s\n", error.message);
 		exit(2);
@@ -253,6 +258,61 @@ static double batch_1000(void)
 		n += BATCH;
 	}
 	return (double)n / (now() - start);
+}
+
+/* ------------------------------------------------------------------------ */
+
+#define IN_FLIGHT 256
+
+static journal *loop;
+
+static double bare_256(void)
+{
+	return IN_FLIGHT * bare_4k();
+}
+
+/* Wait for the descriptor, and look. */
+static uint64_t loop_turn(void)
+{
+	struct pollfd p = { .fd = journal_eventfd(loop), .events = POLLIN };
+	uint64_t frontier;
+	int ret;
+
+	if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		die("poll", -errno);
+	ret = journal_durable(loop, &frontier);
+	if (ret < 0)
+		die("journal_durable", ret);
+	return frontier;
+}
+
+/* One thread; each record is acknowledged, and makes room for the next. */
+static double loop_256(void)
+{
+	struct iovec iov = { payload, 128 };
+	uint64_t lsn[IN_FLIGHT], appended = 0, acked = 0, frontier;
+	double start = now(), end = start + seconds;
+	int ret;
+
+	while (now() < end || acked < appended) {
+		while (appended - acked < IN_FLIGHT && now() < end) {
+			payload[0]++;
+			ret = journal_append(loop, &iov, 1,
+					     &lsn[appended % IN_FLIGHT]);
+			if (ret == -EAGAIN)
+				break;
+			if (ret < 0)
+				die("append", ret);
+			appended++;
+		}
+		ret = journal_submit(loop);
+		if (ret < 0)
+			die("journal_submit", ret);
+		frontier = loop_turn();
+		while (acked < appended && lsn[acked % IN_FLIGHT] < frontier)
+			acked++;
+	}
+	return (double)acked / (now() - start);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -429,6 +489,7 @@ static const struct work works[] = {
 	{ "64 threads", bare_64, threads_64, 0.28, 0, "/s" },
 	{ "commit 4 KiB", bare_4k, commit_4k, 0, 0, "/s" },
 	{ "batch of 1000", bare_batch, batch_1000, 0, 0, "/s" },
+	{ "loop 256", bare_256, loop_256, 0.85, 0, "/s" },
 	{ "read", bare_read, read_rate, 0, 1e9, "B/s" },
 };
 
@@ -493,7 +554,8 @@ int main(int argc, char **argv)
 	bare_open(dir);
 	if (!only || !strcmp(only, "read"))
 		make_readable(dir);
-	journal_start(dir);
+	journal_start(&j, dir, "journal", driver);
+	journal_start(&loop, dir, "loop", "loop");
 	printf("%-14s %6s  %-13s %12s %12s\n", "work", "ratio", "spread",
 	       "journal", "limit");
 	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
@@ -502,7 +564,9 @@ int main(int argc, char **argv)
 	}
 	if (!only || !strcmp(only, "memory"))
 		ok = memory(dir) && ok;
-	c = journal_close(j);
+	c = journal_close(loop);
+	if (!c)
+		c = journal_close(j);
 	if (c < 0)
 		die("journal_close", c);
 	free(read_dir);

@@ -11,7 +11,8 @@
 static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
-	"statx", "fstatfs", "lock", "get_flags", "set_flags", "fiemap", "random",
+	"statx", "fstatfs", "lock", "get_flags", "set_flags", "clone",
+	"fiemap", "nvme_id", "nvme_flush", "device_size", "random",
 	"ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
@@ -203,10 +204,36 @@ static int f_fiemap(struct jnl_sys *s, int fd, struct fiemap *map)
 	map->fm_mapped_extents = 1;
 	map->fm_extents[0] = (struct fiemap_extent){
 		.fe_logical = map->fm_start,
+		.fe_physical = map->fm_start + FAULT(s)->physical,
 		.fe_length = map->fm_length,
-		.fe_flags = FIEMAP_EXTENT_LAST,
+		.fe_flags = FIEMAP_EXTENT_LAST | FAULT(s)->extent_flags,
 	};
 	return 0;
+}
+
+static int f_clone(struct jnl_sys *s, int fd, int from_fd)
+{
+	PASS(FAULT_CLONE, BASE(s)->clone(BASE(s), fd, from_fd));
+}
+
+static int f_nvme_id(struct jnl_sys *s, int fd)
+{
+	PASS(FAULT_NVME_ID, BASE(s)->nvme_id(BASE(s), fd));
+}
+
+static int f_nvme_flush(struct jnl_sys *s, int fd, uint32_t nsid)
+{
+	if (hit(FAULT(s), FAULT_NVME_FLUSH)) {
+		if (FAULT(s)->after)
+			(void)BASE(s)->nvme_flush(BASE(s), fd, nsid);
+		return FAULT(s)->err;
+	}
+	return BASE(s)->nvme_flush(BASE(s), fd, nsid);
+}
+
+static int f_device_size(struct jnl_sys *s, int fd, uint64_t *size)
+{
+	PASS(FAULT_DEVICE_SIZE, BASE(s)->device_size(BASE(s), fd, size));
 }
 
 static int f_random(struct jnl_sys *s, void *buf, size_t len)
@@ -266,9 +293,11 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.list = f_list, .fstat = f_fstat, .statx = f_statx,
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
-		.fiemap = f_fiemap, .random = f_random,
-		.ring_setup = f_ring_setup, .ring_enter = f_ring_enter,
-		.ring_register = f_ring_register,
+		.clone = f_clone, .fiemap = f_fiemap,
+		.nvme_id = f_nvme_id, .nvme_flush = f_nvme_flush,
+		.device_size = f_device_size,
+		.random = f_random, .ring_setup = f_ring_setup,
+		.ring_enter = f_ring_enter, .ring_register = f_ring_register,
 		.ring_result = f_ring_result,
 	};
 }

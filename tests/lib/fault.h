@@ -20,7 +20,8 @@ enum fault_call {
 	FAULT_FDATASYNC, FAULT_FALLOCATE, FAULT_FTRUNCATE, FAULT_FADVISE,
 	FAULT_RENAME, FAULT_UNLINK, FAULT_MKDIR, FAULT_LIST, FAULT_FSTAT,
 	FAULT_STATX, FAULT_FSTATFS, FAULT_LOCK, FAULT_GET_FLAGS,
-	FAULT_SET_FLAGS, FAULT_FIEMAP, FAULT_RANDOM, FAULT_RING_SETUP,
+	FAULT_SET_FLAGS, FAULT_CLONE, FAULT_FIEMAP, FAULT_NVME_ID,
+	FAULT_NVME_FLUSH, FAULT_DEVICE_SIZE, FAULT_RANDOM, FAULT_RING_SETUP,
 	FAULT_RING_ENTER, FAULT_RING_REGISTER, FAULT_RING_RESULT, FAULT_CALLS,
 	FAULT_ANY,
 };
@@ -41,7 +42,9 @@ struct fault {
 	size_t short_to;		/* pwrite, ring_result: not err, but a
 					 * short count */
 	bool after;			/* do it, then fail */
-	bool solid;			/* fiemap: all written, not shared */
+	bool solid;			/* fiemap: all written, not shared ... */
+	uint32_t extent_flags;		/* ... but for these FIEMAP_EXTENT_* */
+	uint64_t physical;		/* ... and from there on the device */
 	unsigned long hit;		/* how often it failed */
 };
 

@@ -335,6 +335,83 @@ static void no_scan(struct world *w, struct sim *s, bool opening)
 
 /* ------------------------------------------------------------------------ */
 
+/*
+ * The table of a device's slots: the flush that follows the writing of a copy
+ * is left out, always or for the first of the two.  One process at a time.
+ */
+static struct {
+	int fd;			/* that a copy was written through last */
+	uint64_t copy;		/* where */
+	bool first_only;
+} slots;
+
+static ssize_t note_copy(struct jnl_sys *sys, int fd, const void *buf,
+			 size_t len, uint64_t offset, int rwf)
+{
+	if (offset < JNL_RAW_FIRST_SLOT && len >= JNL_RAW_UNIT) {
+		slots.fd = fd;
+		slots.copy = offset;
+	}
+	return true_table()->pwrite(sys, fd, buf, len, offset, rwf);
+}
+
+static int leave_copy(struct jnl_sys *sys, int fd)
+{
+	if (fd != slots.fd || (slots.first_only && slots.copy))
+		return true_table()->fsync(sys, fd);
+	slots.fd = -1;
+	return 0;
+}
+
+static void table_badly(struct sim *s, bool opening, bool first_only)
+{
+	slots.fd = -1;
+	slots.first_only = first_only;
+	s->sys.pwrite = opening ? true_table()->pwrite : note_copy;
+	s->sys.fsync = opening ? true_table()->fsync : leave_copy;
+}
+
+static void table_unflushed(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	table_badly(s, opening, false);
+}
+
+static ssize_t write_no_copy(struct jnl_sys *sys, int fd, const void *buf,
+			     size_t len, uint64_t offset, int rwf)
+{
+	if (offset < JNL_RAW_FIRST_SLOT && len >= JNL_RAW_UNIT)
+		return (ssize_t)len;
+	return true_table()->pwrite(sys, fd, buf, len, offset, rwf);
+}
+
+static void table_unwritten(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	s->sys.pwrite = opening ? true_table()->pwrite : write_no_copy;
+}
+
+/* Of the flushes only those of the table are left. */
+static int flush_copy(struct jnl_sys *sys, int fd)
+{
+	return fd == slots.fd ? true_table()->fsync(sys, fd) : 0;
+}
+
+static void slot_unflushed(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	table_badly(s, opening, false);
+	s->sys.fsync = opening ? true_table()->fsync : flush_copy;
+}
+
+static void table_at_once(struct world *w, struct sim *s, bool opening)
+{
+	(void)w;
+	table_badly(s, opening, true);
+}
+
+/* ------------------------------------------------------------------------ */
+
 #define ANY	{ -1, -1, -1 }
 
 static const struct rule rules[] = {
@@ -383,6 +460,19 @@ static const struct rule rules[] = {
 	  .what = "the directory is fsynced before a file is used again" },
 	{ .name = "open-dirsync", .methods = ANY, .table = open_unsynced,
 	  .what = "the directory is fsynced before open returns" },
+	{ .name = "table-flush", .methods = ANY, .raw = true,
+	  .table = table_unflushed,
+	  .what = "a device's table is flushed before a new slot is used" },
+	{ .name = "table-copies", .methods = ANY, .raw = true,
+	  .table = table_at_once,
+	  .what = "a copy of the table is flushed before the other is written" },
+	{ .name = "table-first", .methods = ANY, .raw = true,
+	  .table = table_unwritten,
+	  .what = "a slot's entry is durable before a batch is written to it" },
+	{ .name = "table-last",
+	  .methods = { DIRECT_DSYNC, DIRECT_DSYNC, DIRECT_DSYNC },
+	  .raw = true, .table = slot_unflushed,
+	  .what = "what a slot holds is durable before its entry is" },
 	{ .name = "parent-dirsync", .methods = ANY, .table = parent_unsynced,
 	  .what = "a new journal's parent is fsynced before open returns" },
 };

@@ -38,7 +38,7 @@ struct options {
 	uint64_t states;
 	int jobs;
 	int seconds;
-	bool one, verbose, falsify;
+	bool one, verbose, falsify, raw;
 	const struct rule *rule;
 	const char *emit;
 };
@@ -133,6 +133,24 @@ static int method_of(struct world *w)
 	return (int)sim_pick(&w->pick, METHODS);
 }
 
+/*
+ * Segment 0 is never young there, O_DIRECT is never refused.  Some devices are
+ * so small that slots have to be used again, or are full.
+ */
+static void set_up_device(struct world *w)
+{
+	uint64_t slots = MAX_SLOTS;
+
+	w->no_direct = w->young = false;
+	w->segment_size = 65536;
+	if (w->record_max > 61000)
+		w->record_max = 61000;
+	w->tight = !w->rule && !w->small && !sim_pick(&w->pick, 2);
+	if (w->tight)
+		slots = 3 + sim_pick(&w->pick, 6);
+	w->disk = sim_device_new(JNL_RAW_FIRST_SLOT + slots * w->segment_size);
+}
+
 static void set_up(struct world *w)
 {
 	static const uint32_t record_max[] = { 200, 4096, 12000, 30000, 61000 };
@@ -170,7 +188,12 @@ static void set_up(struct world *w)
 		w->segment_size = 65536;
 		w->record_max = 20000;
 	}
-	w->disk = sim_disk_new();
+	w->raw = w->rule ? w->rule->raw :
+		 !w->emit && (w->always_raw || !sim_pick(&w->pick, 6));
+	if (w->raw)
+		set_up_device(w);
+	else
+		w->disk = sim_disk_new();
 }
 
 /*
@@ -327,6 +350,7 @@ static struct world *world_new(const struct options *o, struct counts *counts)
 		abort();
 	w->rule = o->rule;
 	w->verbose = o->verbose;
+	w->always_raw = o->raw;
 	/* A world that is replayed is replayed to its end. */
 	w->enough = o->one || o->emit ? UINT64_MAX :
 		    (o->states + (uint64_t)o->jobs - 1) / (uint64_t)o->jobs;
@@ -355,15 +379,17 @@ static void world_reset(struct world *w, uint64_t seed)
 	w->created = false;
 	w->acked = w->appended = 0;
 	w->trim = (struct trim){ 0 };
+	w->raw = w->tight = false;
 	*w->violation = 0;
 }
 
 static void tell(const struct options *o, const struct world *w)
 {
 	fprintf(stderr, "world %llu, life %d: %s\n"
-		"again: tests/sim/crash%s%s --replay %llu --verbose\n",
+		"again: tests/sim/crash%s%s%s --replay %llu --verbose\n",
 		(unsigned long long)w->seed, w->life, w->violation,
 		o->rule ? " --break " : "", o->rule ? o->rule->name : "",
+		o->raw ? " --raw" : "",
 		(unsigned long long)w->seed);
 }
 
@@ -457,6 +483,8 @@ static void report(const struct options *o, const struct counts *c,
 	printf("seed %llu: %llu distinct crash states in %.1f s\n",
 	       (unsigned long long)o->seed, (unsigned long long)c->states,
 	       seconds);
+	printf("  %llu of them on a block device\n",
+	       (unsigned long long)c->raw);
 	printf("  %llu worlds, %llu lives, %llu points, %llu judged "
 	       "(%llu exhaustively), %llu opened again, %llu verified, "
 	       "%llu read beside the writer\n",
@@ -489,6 +517,7 @@ static const char usage_text[] =
 "  --jobs=N         processes (default 2)\n"
 "  --seconds=N      stop after so many seconds\n"
 "  --replay=SEED    this world only\n"
+"  --raw            every world on a block device\n"
 "  --break=NAME     switch a rule off; succeeds if that shows\n"
 "  --list           the names --break takes\n"
 "  --emit=FILE      write so many images (--states) for the model\n"
@@ -500,7 +529,8 @@ static const char usage_text[] =
 "2 usage.\n";
 
 enum { OPT_SEED = 256, OPT_STATES, OPT_JOBS, OPT_SECONDS, OPT_REPLAY,
-       OPT_BREAK, OPT_LIST, OPT_EMIT, OPT_FALSIFY, OPT_VERBOSE, OPT_HELP };
+       OPT_BREAK, OPT_LIST, OPT_EMIT, OPT_FALSIFY, OPT_VERBOSE, OPT_RAW,
+       OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -508,6 +538,7 @@ static const struct option long_options[] = {
 	{ "jobs", required_argument, NULL, OPT_JOBS },
 	{ "seconds", required_argument, NULL, OPT_SECONDS },
 	{ "replay", required_argument, NULL, OPT_REPLAY },
+	{ "raw", no_argument, NULL, OPT_RAW },
 	{ "break", required_argument, NULL, OPT_BREAK },
 	{ "list", no_argument, NULL, OPT_LIST },
 	{ "emit", required_argument, NULL, OPT_EMIT },
@@ -579,6 +610,9 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_FALSIFY:
 			o->falsify = true;
+			break;
+		case OPT_RAW:
+			o->raw = true;
 			break;
 		case OPT_VERBOSE:
 			o->verbose = true;

@@ -29,6 +29,7 @@
 
 #include "journal/core.h"
 #include "journal/format.h"
+#include "journal/raw-format.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/sys.h"
 
@@ -66,6 +67,7 @@ struct rule {
 	bool young;		/* a segment 0 that is filled in chunks */
 	bool damage;		/* shows only with damage at rest */
 	bool trims;		/* records are given back, files used again */
+	bool raw;		/* on a block device */
 	bool trim_early;	/* files go before the trim is durable */
 };
 
@@ -83,6 +85,7 @@ struct counts {
 	uint64_t worlds, lives, points, cuts, kills;
 	uint64_t damages, reported, harmless, silent;
 	uint64_t faults, exhaustive, live, groups;
+	uint64_t raw;		/* of the states, those of a block device */
 };
 
 struct seen {
@@ -105,6 +108,8 @@ struct world {
 	bool harsh;		/* many failures, many segments */
 	bool small;		/* few records, for going through all states */
 	bool trims;		/* records are given back */
+	bool raw;		/* on a block device */
+	bool tight;		/* ... which may be full */
 
 	struct sim_disk *disk;	/* between lives */
 	bool created;
@@ -129,6 +134,7 @@ struct world {
 	struct seen *images, *verdicts;
 	struct emit *emit;
 	bool verbose;
+	bool always_raw;
 	const struct sim_disk *judged;
 	char violation[600];
 	jmp_buf stop;
@@ -202,8 +208,14 @@ struct link {
 	uint32_t blocks;
 };
 
+#define MAX_SLOTS	128
+
 struct image {
 	const struct sim_disk *disk;
+	/* Of a block device: the table, of no slots if there is none. */
+	struct jnl_raw_header device;
+	uint64_t slot[MAX_SLOTS];
+	int copies;		/* of it that say so */
 	uint64_t segment_size, seed;
 	uint64_t newest;
 	bool sound;		/* segment 0 has a good header */
@@ -216,6 +228,10 @@ struct image {
 /* The chain from segment 0 on, as far as it goes. */
 void image_walk(struct image *im, const struct sim_disk *disk);
 const uint8_t *image_block(const struct image *im, uint64_t lsn);
+/* Have the names of the disk, or the table, in mind. */
+void image_names(struct image *im, const struct sim_disk *disk);
+/* Where a segment is: its file, or -1, and its first block there. */
+int image_place(const struct image *im, uint64_t number, uint32_t *ret_block);
 
 /* ------------------------------------------------------------------------
  * broken.c, emit.c

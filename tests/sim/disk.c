@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "journal/format.h"
+#include "journal/raw-format.h"
 
 static void *must(void *p)
 {
@@ -210,6 +211,7 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *d)
 	n->ops = d->ops;
 	n->dir = d->dir;
 	n->dir_disk = d->dir_disk;
+	n->raw = d->raw;
 	n->seq = d->seq;
 	for (int i = 0; i < SIM_FILES; i++)
 		if (n->file[i])
@@ -343,6 +345,19 @@ void sim_dirsync(struct sim_disk *d)
 	memcpy(d->name_disk, d->name, (size_t)d->names * sizeof(*d->name));
 	d->names_disk = d->names;
 	d->ops = 0;
+}
+
+struct sim_disk *sim_device_new(uint64_t size)
+{
+	struct sim_disk *d = sim_disk_new();
+	int file = sim_create(d, SIM_DEVICE);
+
+	sim_resize(d, file, size);
+	d->file[file]->size_disk = size;
+	d->file[file]->fresh = false;
+	sim_dirsync(d);
+	d->dir = d->dir_disk = d->raw = true;
+	return d;
 }
 
 /* ------------------------------------------------------------------------
@@ -585,7 +600,8 @@ void sim_flush_begin(struct sim_disk *d, int file, struct sim_flush *fl)
 	struct sim_file *f = d->file[file];
 
 	*fl = (struct sim_flush){ .file = file, .seq = d->seq };
-	fl->needed = f->fresh || f->written || f->size != f->size_disk;
+	fl->needed = f->fresh || f->written || f->size != f->size_disk ||
+		     d->raw;
 	fl->page = must(malloc((f->blocks + 1) * sizeof(*fl->page)));
 	for (uint32_t i = 0; i < f->blocks; i++) {
 		uint32_t flags = f->cell[i].flags;
@@ -902,11 +918,13 @@ static uint64_t name_hash(const char *s)
 	return h;
 }
 
-static uint64_t file_hash(const struct sim_file *f)
+static uint64_t file_hash(const struct sim_disk *d, const struct sim_file *f)
 {
 	uint64_t h = mix(mix(3, f->size), f->size_disk);
 
 	for (uint32_t i = 0; i < f->blocks; i++) {
+		if (d->raw && i == JNL_RAW_NOTE / SIM_BLOCK)
+			continue;
 		h = mix(h, block_hash(f->cell[i].medium));
 		if (f->cell[i].flags & SIM_PAGE)
 			h = mix(h, block_hash(f->cell[i].page) + 5);
@@ -925,7 +943,7 @@ uint64_t sim_disk_hash(const struct sim_disk *d)
 	for (int i = 0; i < d->names; i++)
 		if (strcmp(d->name[i].name, "lock"))
 			h += mix(name_hash(d->name[i].name),
-				 file_hash(d->file[d->name[i].file]));
+				 file_hash(d, d->file[d->name[i].file]));
 	for (int i = 0; i < d->ops; i++)
 		h = mix(h, name_hash(d->op[i].name) + d->op[i].kind);
 	return h;

@@ -1,7 +1,8 @@
 /*
  * tests/sim/disk.h - a simulated disk and file system that can lose power.
  *
- * One directory, SIM_DIR, with files of 4096-byte blocks.  For every block it
+ * One directory, SIM_DIR, with files of 4096-byte blocks; or, in its place, a
+ * block device, which is one file that always was there.  For every block it
  * knows what the medium holds, which versions lie in the drive's volatile
  * cache, and a cached page, dirty or clean; for every file its size and which
  * of its extents are unwritten, in memory and on the medium; and which changes
@@ -14,6 +15,8 @@
  *     anything to bring, in particular for whoever opened the file after the
  *     writes of another process, it does nothing at all.
  *   - A device flush makes durable what was in the cache when it began.
+ *   - fsync of the block device flushes it whether there is anything to bring
+ *     or not.
  *   - A flush that fails leaves pages cached and clean, on the medium or not,
  *     and is reported once for each open file.
  *   - A power cut keeps of every block any version that was not yet durable,
@@ -142,11 +145,16 @@ struct sim_disk {
 	struct sim_op op[SIM_OPS];
 	int ops;
 	bool dir, dir_disk;
+	bool raw;		/* SIM_DIR is a block device */
 	struct sim_fly *fly[SIM_FLYING];
 	uint64_t seq;
 };
 
+#define SIM_DEVICE	"device"	/* the file that it is */
+
 struct sim_disk *sim_disk_new(void);
+/* A blank block device of so many bytes. */
+struct sim_disk *sim_device_new(uint64_t size);
 struct sim_disk *sim_disk_clone(const struct sim_disk *d);
 void sim_disk_free(struct sim_disk *d);
 
@@ -202,7 +210,7 @@ void sim_cut(struct sim_disk *d, struct sim_pick *p, unsigned int unit);
 void sim_kill(struct sim_disk *d, struct sim_pick *p);
 
 /* Identifies the content of the medium and, while there are any, of caches
- * and pending changes.  The lock file does not count. */
+ * and pending changes.  The lock file, or note, does not count. */
 uint64_t sim_disk_hash(const struct sim_disk *d);
 
 /* How much a power cut could take: files that wait for a flush, above all. */

@@ -13,23 +13,87 @@
 #include "journal/segment.h"
 #include "tests/sim/crash.h"
 
-static int file_of(const struct sim_disk *disk, uint64_t number)
+/* One copy of a device's table.  False if it is not whole. */
+static bool read_copy(const struct sim_disk *disk, int file, unsigned int copy,
+		      struct image *im)
+{
+	static uint8_t buf[JNL_RAW_UNIT];
+	uint32_t first = copy * JNL_RAW_COPY_STRIDE / SIM_BLOCK;
+
+	for (uint32_t i = 0; i < JNL_RAW_UNIT / SIM_BLOCK; i++)
+		memcpy(buf + i * SIM_BLOCK, sim_peek(disk, file, first + i),
+		       SIM_BLOCK);
+	return !jnl_raw_decode(buf, &im->device) &&
+	       im->device.slots <= MAX_SLOTS &&
+	       !jnl_raw_decode_table(buf, &im->device, im->slot);
+}
+
+void image_names(struct image *im, const struct sim_disk *disk)
+{
+	static struct image copy[JNL_RAW_COPIES];
+	const struct image *best = NULL;
+
+	im->disk = disk;
+	im->device.slots = 0;
+	im->copies = 0;
+	for (unsigned int i = 0; disk->raw && i < JNL_RAW_COPIES; i++) {
+		if (!read_copy(disk, sim_lookup(disk, SIM_DEVICE), i, &copy[i]))
+			continue;
+		if (best && copy[i].device.sequence == best->device.sequence)
+			im->copies++;
+		if (best && copy[i].device.sequence <= best->device.sequence)
+			continue;
+		best = &copy[i];
+		im->copies = 1;
+	}
+	if (!best)
+		return;
+	im->device = best->device;
+	memcpy(im->slot, best->slot, sizeof(im->slot));
+}
+
+int image_place(const struct image *im, uint64_t number, uint32_t *ret_block)
 {
 	char name[32];
 
+	*ret_block = 0;
+	for (uint64_t i = 0; i < im->device.slots; i++) {
+		if (im->slot[i] != jnl_raw_entry(number))
+			continue;
+		*ret_block = (uint32_t)(jnl_raw_place(im->device.slot_size, i) /
+					SIM_BLOCK);
+		return sim_lookup(im->disk, SIM_DEVICE);
+	}
+	if (im->disk->raw)
+		return -1;
 	snprintf(name, sizeof(name), "%016llx.seg",
 		 (unsigned long long)number);
-	return sim_lookup(disk, name);
+	return sim_lookup(im->disk, name);
+}
+
+static uint64_t newest_of(const struct image *im)
+{
+	uint64_t newest = 0, n;
+
+	for (uint64_t i = 0; i < im->device.slots; i++)
+		if (im->slot[i] != JNL_RAW_FREE && im->slot[i] - 1 > newest)
+			newest = im->slot[i] - 1;
+	for (int i = 0; i < im->disk->names; i++)
+		if (jnl_segment_parse(im->disk->name[i].name, &n) &&
+		    n > newest)
+			newest = n;
+	return newest;
 }
 
 const uint8_t *image_block(const struct image *im, uint64_t lsn)
 {
-	int file = file_of(im->disk, lsn / im->segment_size);
+	uint32_t block;
+	int file = image_place(im, lsn / im->segment_size, &block);
 
 	if (file < 0)
 		return NULL;
-	return sim_peek(im->disk, file,
-			(uint32_t)(lsn % im->segment_size / SIM_BLOCK));
+	block += (uint32_t)(lsn % im->segment_size / SIM_BLOCK);
+	return sim_peek(im->disk, file, block);
 }
 
 /* The batch at lsn if it is whole; body collects its blocks. */
@@ -57,22 +121,17 @@ void image_walk(struct image *im, const struct sim_disk *disk)
 	struct jnl_segment_header sh;
 	struct jnl_batch_header h;
 	uint64_t prev = 0;
+	uint32_t block;
 	int file;
 
-	im->disk = disk;
+	image_names(im, disk);
 	im->links = 0;
 	im->sound = false;
 	im->end = 0;
-	im->newest = 0;
-	for (int i = 0; i < disk->names; i++) {
-		uint64_t n;
-
-		if (jnl_segment_parse(disk->name[i].name, &n) &&
-		    n > im->newest)
-			im->newest = n;
-	}
-	file = file_of(disk, 0);
-	if (file < 0 || jnl_segment_decode(sim_peek(disk, file, 0), &sh) < 0)
+	im->newest = newest_of(im);
+	file = image_place(im, 0, &block);
+	if (file < 0 ||
+	    jnl_segment_decode(sim_peek(disk, file, block), &sh) < 0)
 		return;
 	im->sound = true;
 	im->segment_size = sh.segment_size;

@@ -202,6 +202,8 @@ static void judge_open(struct world *w, const struct point *p,
 	ret = open_for(w, &s, 0, &j, &error);
 	if (ret == -ENOENT && !p->created)
 		ret = open_for(w, &s, JOURNAL_CREATE, &j, &error);
+	if (ret == -ENOSPC && w->tight)
+		return;
 	if (ret < 0)
 		violated(w, "P3: open failed with %d, and nothing was wrong: "
 			 "%s", ret, error.message);
@@ -226,6 +228,10 @@ static void judge_open(struct world *w, const struct point *p,
 	record_fill(w, count, iov.iov_base);
 	ret = journal_commit(j, &iov, 1, &lsn);
 	free(iov.iov_base);
+	if (ret == -ENOSPC && w->tight) {
+		(void)journal_close(j);
+		return;
+	}
 	if (ret < 0)
 		violated(w, "P3: commit after open failed with %d", ret);
 	ret = journal_close(j);
@@ -259,6 +265,7 @@ bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
 		return false;
 	fresh = seen_add(w->images, image);
 	w->counts->states += fresh;
+	w->counts->raw += fresh && w->raw;
 	w->counts->judged++;
 	w->trim = p->trim;
 	/* One in a few, so that they are of many worlds. */
@@ -297,11 +304,11 @@ bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
  * Damage at rest
  */
 
-enum damage { BIT, GARBAGE, MISDIRECTED, LOST_WRITE, NO_SEGMENT, DAMAGES };
+enum damage { BIT, GARBAGE, MISDIRECTED, LOST_WRITE, NO_SEGMENT, COPY, DAMAGES };
 
 static const char *const damage_name[] = {
 	"a flipped bit", "a block of garbage", "a misdirected batch",
-	"a lost write", "a lost segment",
+	"a lost write", "a lost segment", "a damaged copy of the table",
 };
 
 struct hit {
@@ -309,24 +316,13 @@ struct hit {
 	int n;
 };
 
-static void segment_block(const struct image *im, uint64_t lsn, int *ret_file,
-			  uint32_t *ret_block)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%016llx.seg",
-		 (unsigned long long)(lsn / im->segment_size));
-	*ret_file = sim_lookup(im->disk, name);
-	*ret_block = (uint32_t)(lsn % im->segment_size / SIM_BLOCK);
-}
-
 static void poke(struct sim_disk *d, const struct image *im, uint64_t lsn,
 		 const uint8_t *data)
 {
 	uint32_t block;
-	int file;
+	int file = image_place(im, lsn / im->segment_size, &block);
 
-	segment_block(im, lsn, &file, &block);
+	block += (uint32_t)(lsn % im->segment_size / SIM_BLOCK);
 	if (file >= 0)
 		sim_poke(d, file, block, data);
 }
@@ -407,8 +403,19 @@ static bool do_damage(struct world *w, const struct image *im,
 				     image_block(im, l->lsn + i));
 		hit_add(h, to, to + l->blocks * SIM_BLOCK);
 		return true;
+	case COPY:
+		/* A crash may have damaged the other one. */
+		if (im->copies < JNL_RAW_COPIES)
+			return false;
+		at = sim_pick(&w->pick, JNL_RAW_COPIES) * JNL_RAW_COPY_STRIDE +
+		     sim_pick(&w->pick, 2) * SIM_BLOCK;
+		for (size_t i = 0; i < SIM_BLOCK; i++)
+			block[i] = (uint8_t)sim_random(&w->pick);
+		sim_poke(d, sim_lookup(d, SIM_DEVICE),
+			 (uint32_t)(at / SIM_BLOCK), block);
+		return true;
 	case NO_SEGMENT:
-		if (!im->newest)
+		if (!im->newest || w->raw)
 			return false;
 		at = sim_random(&w->pick) % im->newest;
 		snprintf(name, sizeof(name), "%016llx.seg",
@@ -441,9 +448,10 @@ static uint64_t watermark_left(const struct image *im, const struct hit *h,
 			       const struct sim_disk *d, uint64_t from)
 {
 	uint64_t end = (im->newest + 1) * im->segment_size, mark = 0;
-	struct image now = { .disk = d, .segment_size = im->segment_size };
+	struct image now = { .segment_size = im->segment_size };
 	struct jnl_batch_header bh;
 
+	image_names(&now, d);
 	for (int i = 0; i < im->links; i++)
 		if (!is_hit(h, &im->chain[i]) && im->chain[i].h.durable > mark)
 			mark = im->chain[i].h.durable;
@@ -541,6 +549,14 @@ void judge_damage(struct world *w, const struct point *p,
 	     (unsigned long long)(h.n > 1 ? h.to[1] / SIM_BLOCK : 0));
 	if (w->emit && !emit_full(w->emit) && !(w->counts->damages % 3))
 		emit_image(w->emit, w, d);
+	if (kind == COPY) {
+		ret = read_back(w, d, &after, NULL);
+		if (ret < 0 || after != before)
+			violated(w, "P4: %s: %u records are read, %u before "
+				 "(%d)", damage_name[kind], after, before, ret);
+		w->counts->harmless++;
+		goto out;
+	}
 	ret = open_damaged(w, d);
 	if (!ret)
 		ret = read_back(w, d, &after, NULL);

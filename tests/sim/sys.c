@@ -1,7 +1,8 @@
 /*
  * tests/sim/sys.c - a system-call table over a simulated disk (see sys.h).
  *
- * The name space is "/", SIM_DIR in it, and files in that.
+ * The name space is "/", SIM_DIR in it, and files in that; or SIM_DIR is a
+ * block device.
  */
 #include "config.h"
 
@@ -13,6 +14,7 @@
 #include <linux/stat.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #define FS_MAGIC_EXT4	0xef53
@@ -133,6 +135,38 @@ static int open_file(struct sim *s, struct sim_fd *f, const char *name,
 	return 0;
 }
 
+/* Whether somebody has the device for himself. */
+static bool claimed(const struct sim *s)
+{
+	for (int i = 0; i < SIM_FDS; i++)
+		if (s->fd[i].kind != SIM_CLOSED && s->fd[i].claims)
+			return true;
+	return false;
+}
+
+static int open_device(struct sim *s, int flags)
+{
+	struct sim_fd f = { .kind = SIM_FILE };
+	int i, ret;
+
+	if (flags & O_DIRECTORY)
+		return -ENOTDIR;
+	ret = fault(s, SIM_CALL_OPEN, SIM_DEVICE);
+	if (ret)
+		return ret;
+	if (flags & O_EXCL && claimed(s))
+		return -EBUSY;
+	i = new_fd(s);
+	if (i < 0)
+		return i;
+	ret = open_file(s, &f, SIM_DEVICE, flags & ~(O_EXCL | O_CREAT));
+	if (ret < 0)
+		return ret;
+	f.claims = flags & O_EXCL;
+	s->fd[i] = f;
+	return SIM_FD_BASE + i;
+}
+
 static int do_openat(struct jnl_sys *sys, int dirfd, const char *path,
 		     int flags, mode_t mode)
 {
@@ -147,6 +181,8 @@ static int do_openat(struct jnl_sys *sys, int dirfd, const char *path,
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
 	at = resolve(s, dirfd, path, name);
+	if (at == SIM_DIRECTORY && s->disk->raw)
+		return open_device(s, flags);
 	if (at == SIM_CLOSED || (at != SIM_ROOT && !s->disk->dir))
 		return -ENOENT;
 	if (at != SIM_FILE && (flags & O_ACCMODE) != O_RDONLY)
@@ -440,6 +476,10 @@ static int do_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
 		return 0;
 	}
 	ret_st->st_mode = S_IFREG | 0640;
+	if (s->disk->raw) {
+		ret_st->st_mode = S_IFBLK | 0660;
+		ret_st->st_rdev = makedev(8, 1);
+	}
 	ret_st->st_ino = (ino_t)f->file + 10;
 	ret_st->st_size = (off_t)s->disk->file[f->file]->size;
 	ret_st->st_blocks = s->disk->file[f->file]->blocks * 8;
@@ -511,6 +551,19 @@ static int do_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 		.fe_length = s->disk->file[f->file]->size,
 		.fe_flags = FIEMAP_EXTENT_LAST,
 	};
+	return 0;
+}
+
+static int do_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
+{
+	struct sim *s = sim_of(sys);
+	struct sim_fd *f = sim_fd_of(s, fd);
+
+	if (s->dead)
+		return -EIO;
+	if (!f || f->kind != SIM_FILE || !s->disk->raw)
+		return -ENOTTY;
+	*ret_size = s->disk->file[f->file]->size;
 	return 0;
 }
 
@@ -597,6 +650,7 @@ void sim_table(struct jnl_sys *sys)
 		.fstat = do_fstat, .statx = do_statx, .fstatfs = do_fstatfs,
 		.lock = do_lock, .get_flags = do_get_flags,
 		.set_flags = do_set_flags, .fiemap = do_fiemap,
+		.device_size = do_device_size,
 		.random = do_random, .ring_setup = do_ring_setup,
 	};
 }

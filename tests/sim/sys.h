@@ -30,6 +30,7 @@ struct sim_fd {
 	enum { SIM_CLOSED, SIM_ROOT, SIM_DIRECTORY, SIM_FILE } kind;
 	int file;
 	bool direct, writes;
+	bool claims;		/* the device, exclusively */
 	uint32_t failures;	/* flush failures this open file has seen */
 	char name[SIM_NAME];	/* it was opened by */
 };

@@ -309,6 +309,45 @@ START_TEST(a_linked_header_that_makes_no_sense_is_damage)
 }
 END_TEST
 
+START_TEST(a_reader_meets_records_that_do_not_add_up_where_nothing_recovered)
+{
+	static const uint32_t counts[] = { 2, 0 };
+	struct jnl_batch_header h;
+	struct journal_record rec;
+	journal_reader *r;
+	uint64_t bad;
+
+	for (size_t i = 0; i < 2; i++) {
+		begin(0, 3);
+		batch(1, JNL_BATCH_OPEN, 0);
+		bad = batch(12, 0, 2 * BLOCK);
+		ck_assert(jnl_batch_decode(at(bad), seed, &h));
+		h.count = counts[i];
+		if (!counts[i]) {
+			/* A length that ends inside the body. */
+			h.count = 1;
+			jnl_put64(at(bad) + 64, 8);
+			h.body_sum = jnl_checksum(at(bad) + 64, h.body_len,
+						  seed);
+		}
+		reseal(bad, &h);
+		prev_sum = h.header_sum;
+		batch(1, JNL_BATCH_SKIP, 2 * BLOCK);
+		batch(2, 0, 14 * BLOCK);
+		batch(1, 0, SEGMENT + 3 * BLOCK);
+		ck_assert_int_eq(recover(NULL, NULL), 0);
+		ck_assert_int_eq(journal_reader_open(&r, dir, 0, NULL), 0);
+		if (!counts[i])
+			ck_assert_int_eq(journal_reader_next(r, &rec), 1);
+		ck_assert_int_eq(journal_reader_next(r, &rec), -EBADMSG);
+		ck_assert_uint_eq(journal_reader_error(r)->lsn, bad);
+		ck_assert_int_eq(journal_reader_next(r, &rec), -EBADMSG);
+		journal_reader_close(r);
+		end();
+	}
+}
+END_TEST
+
 START_TEST(the_chain_goes_through_a_skip_batch_into_the_next_segment)
 {
 	struct jnl_recovery rec;
@@ -550,6 +589,7 @@ RUN_SUITE("recover", 30,
 	  the_end_is_behind_the_last_batch_that_counts,
 	  a_torn_batch_in_the_window_is_a_tail_and_is_reported,
 	  the_same_below_a_later_watermark_is_damage,
+	  a_reader_meets_records_that_do_not_add_up_where_nothing_recovered,
 	  a_watermark_counts_wherever_its_header_lies,
 	  a_batch_that_does_not_link_does_not_count,
 	  the_first_batch_of_segment_0_links_to_nothing,

@@ -35,7 +35,7 @@ static void setup(void)
 	dir.geometry.segment_size = SIZE;
 	dir.way.flush = JNL_FLUSH_FSYNC;
 	ck_assert_int_eq(pthread_mutex_init(&dir.names_lock, NULL), 0);
-	dir.fd = jnl_open_dir(dir.sys, path);
+	dir.fd = jnl_open_dir(&dir.sys, path);
 	ck_assert_int_ge(dir.fd, 0);
 	ck_assert_int_eq(jnl_segment_make(&dir, 7, SIZE, &final), 0);
 }
