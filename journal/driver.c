@@ -58,6 +58,8 @@ static void try_ring(journal *j, const struct journal_options *o)
 		.async = j->loop,
 		.event_fd = c->event_fd,
 		.lock_fd = j->lock_fd,
+		.device = j->drive.on,
+		.device_fd = j->drive.nvme.fd,
 		.memory = j->engine.memory,
 		.memory_len = j->engine.memory_len,
 	};

@@ -1,6 +1,7 @@
 include_HEADERS += journal/journal.h
 libcore_la_SOURCES += \
 	journal/attach.c \
+	journal/barrier.c \
 	journal/caller.c \
 	journal/carry.c \
 	journal/choice.c journal/choice.h \
@@ -8,6 +9,7 @@ libcore_la_SOURCES += \
 	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
+	journal/extents.c journal/extents.h \
 	journal/flight.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
@@ -17,6 +19,9 @@ libcore_la_SOURCES += \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
+	journal/raw-handle.c journal/raw-impl.h \
+	journal/raw-lock.c \
+	journal/raw-names.c \
 	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \
@@ -24,6 +29,7 @@ libcore_la_SOURCES += \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
 	journal/thread.c \
+	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
 	journal/view.c journal/view.h \
 	journal/wake.c

@@ -47,6 +47,8 @@ static const char help[] =
 "  --method NAME        only this method: direct or buffered\n"
 "  --no-ack             print no LSNs\n"
 "  --null               records end with a zero byte, not with a newline\n"
+"  --overwrite          DIR is a block device: make a new journal on it, and\n"
+"                       give up whatever it holds\n"
 "  --record-max SIZE    largest record (default 1M)\n"
 "  --segment-size SIZE  segment size of a new journal (default 64M)\n"
 "  --help               print this and exit\n"
@@ -368,6 +370,7 @@ static bool parse_options(struct append *a, int argc, char **argv,
 		{ "method", required_argument, NULL, 'm' },
 		{ "no-ack", no_argument, NULL, 'n' },
 		{ "null", no_argument, NULL, '0' },
+		{ "overwrite", no_argument, NULL, 'o' },
 		{ "record-max", required_argument, NULL, 'r' },
 		{ "segment-size", required_argument, NULL, 's' },
 		{ 0 },
@@ -413,6 +416,9 @@ static bool parse_options(struct append *a, int argc, char **argv,
 			break;
 		case 'n':
 			a->ack = false;
+			break;
+		case 'o':
+			a->options.flags |= JOURNAL_OVERWRITE;
 			break;
 		case '0':
 			a->delimiter = '\0';

@@ -61,6 +61,9 @@ static void print_text(struct jnl_out *out, const char *uuid,
 	jnl_out_format(out, "segment size:  %" PRIu64 "\n",
 		       info->segment_size);
 	jnl_out_format(out, "segments:      %" PRIu64 "\n", info->segments);
+	if (info->slots)
+		jnl_out_format(out, "slots:         %" PRIu64 "\n",
+			       info->slots);
 	jnl_out_format(out, "first lsn:     %" PRIu64 "\n", info->first_lsn);
 	jnl_out_format(out, "frontier:      %" PRIu64 "\n", info->frontier);
 	if (info->tail_batches || info->tail_bytes)
@@ -88,6 +91,8 @@ static void print_json(struct jnl_out *out, const char *uuid,
 		       ",\"block_size\":%" PRIu32 ",\"segment_size\":%" PRIu64
 		       ",\"segments\":%" PRIu64, uuid, info->format,
 		       info->block_size, info->segment_size, info->segments);
+	if (info->slots)
+		jnl_out_format(out, ",\"slots\":%" PRIu64, info->slots);
 	jnl_out_format(out, ",\"first_lsn\":%" PRIu64 ",\"frontier\":%" PRIu64
 		       ",\"recovered_lsn\":%" PRIu64 ",\"tail_bytes\":%" PRIu64
 		       ",\"tail_batches\":%" PRIu32, info->first_lsn,

@@ -29,8 +29,8 @@ libcore_la_SOURCES += \
 	probe/mount.c \
 	probe/needs.c probe/needs.h \
 	probe/nvme.c \
-	probe/open.c \
 	probe/probe.c probe/probe.h \
+	probe/public.c \
 	probe/rank.c \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \

@@ -278,7 +278,6 @@ static void fill_choice(const journal_probe *p, size_t i,
 	c.way.direct = m->needs & JNL_NEED_DIRECT_IO;
 	c.way.dsync = dsync_works(p, m);
 	if (m->needs & JNL_NEED_PASSTHROUGH) {
-		c.way.dsync = false;
 		snprintf(c.generic, sizeof(c.generic), "%s",
 			 jnl_fact_text_or(p, JNL_DRIVE_NODE, ""));
 		c.generic_major = p->node_major;

@@ -122,7 +122,7 @@ START_TEST(the_real_machine_can_be_probed)
 	ck_assert_int_eq(journal_probe_fact(p, "kernel.release", &f), 0);
 	ck_assert_int_eq(f.state, JOURNAL_FACT_REPORTED);
 	ck_assert_int_eq(journal_probe_method_at(p, 0, &m), 0);
-	ck_assert_int_eq(journal_probe_method_at(p, 2, &m), -ENOENT);
+	ck_assert_int_eq(journal_probe_method_at(p, 3, &m), -ENOENT);
 	journal_probe_close(p);
 	ck_assert_int_eq(rmdir(dir), 0);
 	ck_assert_int_eq(journal_probe_open(&p, dir, NULL), -ENOENT);
