@@ -41,7 +41,9 @@ libcore_la_SOURCES += \
 # What draws a probe, also for who tests it.
 probe_show_sources = \
 	probe/json.c \
+	probe/look.c probe/look.h \
 	probe/screen.c \
+	probe/screen-facts.c \
 	probe/show.h
 
 bin_PROGRAMS += journal-probe
