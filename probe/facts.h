@@ -173,6 +173,7 @@ char *jnl_probe_format(journal_probe *p, const char *fmt, ...);
 void jnl_prober_kernel(journal_probe *p);
 void jnl_prober_mount(journal_probe *p);
 void jnl_prober_fs(journal_probe *p);
+void jnl_prober_raw(journal_probe *p);
 void jnl_prober_device(journal_probe *p);
 void jnl_prober_stable(journal_probe *p);
 void jnl_prober_tries(journal_probe *p);

@@ -21,6 +21,7 @@ static void (*const probers[])(journal_probe *p) = {
 	jnl_prober_kernel,
 	jnl_prober_mount,	/* /proc/self/mountinfo: type, barriers */
 	jnl_prober_fs,		/* fstatfs(2): block size, room, type */
+	jnl_prober_raw,		/* a device in the directory's place */
 	jnl_prober_device,	/* /sys/dev/block */
 	jnl_prober_stable,	/* type and device: does it outlive the power? */
 	jnl_prober_tries,	/* real writes, in blocks that all of it asks for */

@@ -170,19 +170,30 @@ static uint8_t *content(size_t *ret_len)
 	return p;
 }
 
-/* The table, as the first copy has it. */
+/* The table, as both copies have it after every change of names. */
 static struct jnl_raw_header table(uint64_t *entry)
 {
-	struct jnl_raw_header h;
+	struct jnl_raw_header h, other;
 	size_t len;
-	uint8_t *p = content(&len);
+	uint8_t *p = content(&len), *q = p + JNL_RAW_COPY_STRIDE;
 
-	ck_assert_int_eq(jnl_raw_decode(p, &h), 0);
+	ck_assert_int_eq(jnl_raw_decode(p, 0, &h), 0);
 	ck_assert_int_eq(jnl_raw_decode_table(p, &h, entry), 0);
-	/* After every change of names both say the same. */
-	ck_assert_mem_eq(p, p + JNL_RAW_COPY_STRIDE, JNL_RAW_UNIT);
+	ck_assert_int_eq(jnl_raw_decode(q, 1, &other), 0);
+	ck_assert_mem_eq(&h, &other, sizeof(h));
+	ck_assert_mem_eq(p + 4096, q + 4096, JNL_RAW_UNIT - 4096);
 	free(p);
 	return h;
+}
+
+/* Write a copy, whatever it says. */
+static void poke_copy(unsigned int i, const struct jnl_raw_header *h,
+		      const uint64_t *entry)
+{
+	static uint8_t copy[JNL_RAW_UNIT];
+
+	jnl_raw_encode(copy, i, h, entry);
+	poke(i * JNL_RAW_COPY_STRIDE, copy, sizeof(copy));
 }
 
 static int open_fds(void)
@@ -419,7 +430,6 @@ END_TEST
 START_TEST(copies_that_contradict_each_other_are_damage)
 {
 	struct jnl_raw_header h;
-	static uint8_t copy[JNL_RAW_UNIT];
 	uint64_t entry[8];
 	journal *j = open_journal();
 
@@ -427,8 +437,7 @@ START_TEST(copies_that_contradict_each_other_are_damage)
 	ck_assert_int_eq(journal_close(j), 0);
 	h = table(entry);
 	entry[7] = jnl_raw_entry(99);
-	jnl_raw_encode(copy, &h, entry);
-	poke(JNL_RAW_COPY_STRIDE, copy, sizeof(copy));
+	poke_copy(1, &h, entry);
 	ck_assert_int_eq(open_existing(), -EBADMSG);
 	ck_assert_ptr_nonnull(strstr(error.message, "contradict"));
 }
@@ -437,7 +446,6 @@ END_TEST
 START_TEST(a_table_of_a_newer_version_is_left_alone)
 {
 	struct jnl_raw_header h;
-	static uint8_t copy[JNL_RAW_UNIT];
 	uint64_t entry[8];
 	journal *j = open_journal();
 
@@ -445,8 +453,7 @@ START_TEST(a_table_of_a_newer_version_is_left_alone)
 	ck_assert_int_eq(journal_close(j), 0);
 	h = table(entry);
 	h.version = 2;
-	jnl_raw_encode(copy, &h, entry);
-	poke(0, copy, sizeof(copy));
+	poke_copy(0, &h, entry);
 	ck_assert_int_eq(open_existing(), -EPROTONOSUPPORT);
 	ck_assert_ptr_nonnull(strstr(error.message, "newer version"));
 }
@@ -455,7 +462,6 @@ END_TEST
 START_TEST(segments_of_another_journal_are_not_taken_for_its_own)
 {
 	struct jnl_raw_header h;
-	static uint8_t copy[JNL_RAW_UNIT];
 	uint64_t entry[8];
 	journal *j = open_journal();
 
@@ -463,9 +469,8 @@ START_TEST(segments_of_another_journal_are_not_taken_for_its_own)
 	ck_assert_int_eq(journal_close(j), 0);
 	h = table(entry);
 	h.uuid[0] ^= 1;
-	jnl_raw_encode(copy, &h, entry);
-	poke(0, copy, sizeof(copy));
-	poke(JNL_RAW_COPY_STRIDE, copy, sizeof(copy));
+	poke_copy(0, &h, entry);
+	poke_copy(1, &h, entry);
 	ck_assert_int_eq(open_existing(), -EXDEV);
 	ck_assert_ptr_nonnull(strstr(error.message, "another journal"));
 }
