@@ -1,8 +1,9 @@
 # A journal on a raw block device.
-noinst_HEADERS += tests/lib/device.h
+noinst_HEADERS += tests/lib/device.h tests/unit/raw.h
 
 if HAVE_CHECK
 raw_tests = tests/unit/test_raw_format tests/unit/test_raw \
+	tests/unit/test_raw_refused tests/unit/test_raw_names \
 	tests/unit/test_raw_fault
 check_PROGRAMS += $(raw_tests)
 TESTS += $(raw_tests)
@@ -11,6 +12,14 @@ tests_unit_test_raw_format_LDADD = $(unit_ldadd)
 tests_unit_test_raw_SOURCES = tests/unit/test_raw.c tests/lib/device.c
 tests_unit_test_raw_CFLAGS = $(unit_cflags)
 tests_unit_test_raw_LDADD = $(unit_ldadd)
+tests_unit_test_raw_refused_SOURCES = tests/unit/test_raw_refused.c \
+	tests/lib/device.c
+tests_unit_test_raw_refused_CFLAGS = $(unit_cflags)
+tests_unit_test_raw_refused_LDADD = $(unit_ldadd)
+tests_unit_test_raw_names_SOURCES = tests/unit/test_raw_names.c \
+	tests/lib/device.c
+tests_unit_test_raw_names_CFLAGS = $(unit_cflags)
+tests_unit_test_raw_names_LDADD = $(unit_ldadd)
 tests_unit_test_raw_fault_SOURCES = tests/unit/test_raw_fault.c \
 	tests/lib/device.c
 tests_unit_test_raw_fault_CFLAGS = $(unit_cflags)
