@@ -26,5 +26,9 @@ tests_unit_test_raw_fault_CFLAGS = $(unit_cflags)
 tests_unit_test_raw_fault_LDADD = $(unit_ldadd)
 endif
 
-dist_check_SCRIPTS += tests/raw-loop.sh
-TESTS += tests/raw-loop.sh
+check_PROGRAMS += tests/format/raw_golden
+tests_format_raw_golden_SOURCES = tests/format/raw_golden.c tests/lib/device.c
+tests_format_raw_golden_LDADD = libcore.la
+dist_check_SCRIPTS += tests/raw-loop.sh tests/format/raw.sh
+TESTS += tests/raw-loop.sh tests/format/raw.sh
+EXTRA_DIST += tests/format/raw.py tests/format/golden-raw
