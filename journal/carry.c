@@ -11,8 +11,10 @@
 #include <time.h>
 
 #include "journal/driver.h"
+#include "journal/format.h"
 #include "journal/raw.h"
 #include "journal/replace.h"
+#include "lib/compat.h"
 
 int jnl_file_add(journal *j, uint64_t number, int fd)
 {
@@ -26,6 +28,7 @@ int jnl_file_add(journal *j, uint64_t number, int fd)
 	j->files = grown;
 	j->files[j->nfiles].number = number;
 	j->files[j->nfiles].generation = ++j->generation;
+	j->files[j->nfiles].settled = false;
 	j->files[j->nfiles].base = jnl_raw_base(j->dir.sys, fd);
 	j->files[j->nfiles++].fd = fd;
 	return 0;
@@ -65,6 +68,7 @@ static void take_file(journal *j, uint64_t number, int fd)
 		old = j->files[i].fd;
 		j->files[i].fd = fd;
 		j->files[i].generation = ++j->generation;
+		j->files[i].settled = false;
 		j->files[i].base = jnl_raw_base(j->dir.sys, fd);
 	}
 	assert(old >= 0);
@@ -116,23 +120,34 @@ void jnl_count_action(journal *j, uint64_t ns)
 		c->action_max_ns = ns;
 }
 
-int jnl_carry_out(journal *j, const struct jnl_action *act)
+int jnl_write_flags(const struct jnl_batch *b)
+{
+	return (b->dsync ? RWF_DSYNC : 0) |
+	       (b->flags & JNL_BATCH_UNTORN ? RWF_ATOMIC : 0);
+}
+
+static int carry_write(journal *j, const struct jnl_action *act)
 {
 	int fd = jnl_file_of(j, act->segment)->fd, ret;
-	struct jnl_dir *dir = &j->dir;
-	uint64_t began_ns;
+	const struct jnl_batch *b = act->batch;
 
 	pthread_mutex_unlock(&j->lock);
-	began_ns = jnl_now_ns();
-	if (act->kind == JNL_ACT_WRITE)
-		ret = jnl_way_write(dir->sys, &dir->way, fd, act->batch->image,
-				    act->batch->size, act->offset,
-				    dir->geometry.block_size);
-	else
-		ret = jnl_way_flush(dir->sys, &dir->way, fd);
-	began_ns = jnl_now_ns() - began_ns;
+	ret = jnl_write_full(j->dir.sys, fd, b->image, b->size, act->offset,
+			     jnl_write_flags(b), jnl_dir_alignment(&j->dir));
 	pthread_mutex_lock(&j->lock);
-	jnl_count_action(j, began_ns);
+	return ret;
+}
+
+int jnl_carry_out(journal *j, const struct jnl_action *act)
+{
+	uint64_t began_ns = jnl_now_ns();
+	int ret;
+
+	if (act->kind == JNL_ACT_WRITE)
+		ret = carry_write(j, act);
+	else
+		ret = jnl_barrier_carry(j, act->segment);
+	jnl_count_action(j, jnl_now_ns() - began_ns);
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 
 #include "journal/core.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 #include "journal/raw.h"
 
 void jnl_journal_free(journal *j)
@@ -31,6 +32,8 @@ void jnl_journal_free(journal *j)
 		j->engine.memory = NULL;
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
+	jnl_nvme_close(&j->drive.nvme, sys);
+	jnl_measured_free(j);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
@@ -50,8 +53,12 @@ void jnl_journal_free(journal *j)
 	}
 	jnl_alive_free(j->alive);
 	free(j->bell);
-	free(j->trail);
-	free(j->old_trail);
+	while (j->trail) {
+		struct jnl_text *older = j->trail->older;
+
+		free(j->trail);
+		j->trail = older;
+	}
 	free(j);
 }
 
@@ -63,7 +70,7 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 	if (!j)
 		return NULL;
 	j->dir.sys = sys;
-	j->dir.fd = j->lock_fd = j->helper.fill_fd = -1;
+	j->dir.fd = j->lock_fd = j->helper.fill_fd = j->drive.nvme.fd = -1;
 	j->helper.seen = UINT64_MAX;
 	j->helper.kept = JNL_NO_SEGMENT;
 	(void)pthread_mutex_init(&j->lock, NULL);
@@ -79,6 +86,24 @@ journal *jnl_journal_new(struct jnl_sys *sys)
 		return NULL;
 	}
 	return j;
+}
+
+void jnl_say(journal *j, const char *line)
+{
+	const char *had = j->trail ? j->trail->line : "";
+	size_t len = strlen(had), more = strlen(line);
+	struct jnl_text *text;
+
+	/* There are a few lines in a journal's life, and nobody depends on
+	 * them. */
+	text = malloc(sizeof(*text) + len + more + 2);
+	if (!text)
+		return;
+	memcpy(text->line, had, len);
+	memcpy(text->line + len, line, more);
+	memcpy(text->line + len + more, "\n", 2);
+	text->older = j->trail;
+	j->trail = text;
 }
 
 int jnl_cancel_off(void)
@@ -110,11 +135,23 @@ void jnl_leave(journal *j, int state)
 
 /* ------------------------------------------------------------------------ */
 
-static const char *barrier_of(const struct jnl_way *way)
+static const char *barrier_of(const journal *j)
 {
-	if (way->dsync)
+	if (j->drive.on)
+		return "NVMe Flush";
+	if (j->engine.cfg.dsync)
 		return "RWF_DSYNC";
-	return way->flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
+	return j->dir.way.flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
+}
+
+/* What is left of one block that cannot tear for the one record in it. */
+static uint32_t untorn_max(const struct jnl_engine *e)
+{
+	uint32_t room = e->cfg.block_size - JNL_BATCH_HEADER - JNL_RECORD_WORD;
+
+	if (jnl_engine_untorn_max(e) < e->cfg.block_size)
+		return 0;
+	return room < e->cfg.record_max ? room : e->cfg.record_max;
 }
 
 static void fill_info(journal *j, struct journal_info *info)
@@ -133,6 +170,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->method = info->carrier = info->barrier = info->trail = "";
 	info->driver = "";
 	info->slots = j->slots;
+	info->measured = j->advice.line ? j->advice.line : "";
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;
@@ -149,10 +187,11 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->method = j->method;
 	info->carrier = j->carrier;
 	info->driver = j->loop ? "loop" : j->committer ? "thread" : "caller";
-	info->barrier = barrier_of(&j->dir.way);
+	info->barrier = barrier_of(j);
 	if (j->trail)
-		info->trail = j->trail;
+		info->trail = j->trail->line;
 	info->failed = e->error;
+	info->untorn_max = untorn_max(e);
 }
 
 int journal_info(journal *j, struct journal_info *info)

@@ -10,10 +10,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "journal/choice.h"
 #include "journal/engine.h"
 #include "journal/journal.h"
 #include "journal/recover.h"
 #include "journal/segment.h"
+#include "lib/nvme.h"
 #include "lib/sys.h"
 #include "probe/probe.h"
 
@@ -23,6 +25,8 @@ struct jnl_env {
 	struct jnl_sys *sys;
 	/* Not NULL: take this choice, do not probe. */
 	const struct jnl_choice *choice;
+	/* How long JOURNAL_MEASURE takes; 0: as journal.h says. */
+	uint64_t measure_ns;
 	/* No thread of the library: the caller runs jnl_helper_step() itself,
 	 * and, with the loop driver, jnl_loop_step(). */
 	bool no_helper;
@@ -32,8 +36,22 @@ struct jnl_segment_file {
 	uint64_t number;
 	uint64_t generation;	/* unlike fd, never used again */
 	int fd;
+	bool settled;		/* a flush of the drive covers its batches */
 	uint64_t base;		/* where the file begins on what fd has open,
 				 * for a ring: a slot of a raw device */
+};
+
+/* The method nvme-flush: flushes past the file system (journal/barrier.c). */
+struct jnl_drive {
+	struct jnl_nvme nvme;
+	bool on;		/* false too once it was given up */
+	bool no_ring;		/* a ring's command was refused */
+};
+
+/* A text that somebody may still read when a newer one has replaced it. */
+struct jnl_text {
+	struct jnl_text *older;
+	char line[];
 };
 
 #define JNL_NO_SEGMENT	UINT64_MAX
@@ -61,6 +79,14 @@ struct jnl_helper {
 	uint64_t seen;		/* commits + records at the last look */
 };
 
+/* A measured choice (journal/measured.c). */
+struct jnl_advice {
+	/* What is followed.  method or driver NULL: not that part. */
+	struct jnl_kept_choice kept;
+	char *line;		/* what became of it, or NULL */
+	char *text;		/* to be kept in the directory, or NULL */
+};
+
 /* What journal_stats() tells beside what the engine counts. */
 struct jnl_counters {
 	uint64_t stalls_queue, stalls_segment;
@@ -79,6 +105,7 @@ struct journal {
 	bool writer;		/* read-only: somebody else writes */
 	journal_probe *probe;	/* NULL if read-only or not probed */
 	const char *method;
+	struct jnl_advice advice;
 	struct jnl_recovery recovered;
 	uint64_t segments;	/* read-only: files there are */
 	uint64_t slots;		/* read-only: as in journal_info() */
@@ -97,8 +124,9 @@ struct journal {
 	struct jnl_committer *committer;	/* NULL: the caller driver */
 	bool loop;			/* the loop driver */
 	const char *carrier;
-	char *trail;			/* how all this was chosen */
-	char *old_trail;		/* somebody may still read it */
+	struct jnl_drive drive;
+	struct jnl_untorn untorn;	/* what the drive promises */
+	struct jnl_text *trail;		/* how all this was chosen */
 	struct jnl_bell *bell;		/* one for each place in the queue */
 	_Atomic uint64_t durable;	/* the engine's frontier, without lock */
 	uint64_t told;			/* engine.passed at the last telling */
@@ -170,6 +198,24 @@ const struct jnl_segment_file *jnl_file_of(const journal *j, uint64_t number);
 
 /* After an action: tell those who wait and see to what comes next. */
 void jnl_carried(journal *j);
+
+/* The flags of pwritev2 that a batch is to be written with. */
+int jnl_write_flags(const struct jnl_batch *b);
+
+/* Add a line to the trail, where it stays until the journal is closed. */
+void jnl_say(journal *j, const char *line);
+
+/*
+ * How a flush is carried (journal/barrier.c).  jnl_barrier_open() gets at the
+ * drive, for the method nvme-flush: 0 or why not.  jnl_barrier_by_drive():
+ * whether a flush of this segment is one of the drive.  jnl_barrier_carry()
+ * carries it out, giving the lock up meanwhile.  jnl_barrier_landed() takes
+ * how a flush of the drive by a ring has ended; JNL_RING_UNDONE: carry it out.
+ */
+int jnl_barrier_open(journal *j, const struct jnl_choice *choice);
+bool jnl_barrier_by_drive(const journal *j, uint64_t segment);
+int jnl_barrier_carry(journal *j, uint64_t segment);
+int jnl_barrier_landed(journal *j, int err);
 
 /* Carry JNL_ACT_REPLACE out: put a new file in the place of a segment's. */
 int jnl_replace(journal *j, uint64_t number);

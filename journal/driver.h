@@ -14,6 +14,7 @@
 struct jnl_flight {
 	struct jnl_action act;
 	uint64_t began_ns;
+	bool by_drive;		/* a flush of the drive, past the file */
 	bool left;		/* loop: not on the ring, but for the thread */
 };
 
@@ -55,6 +56,10 @@ struct jnl_flight *jnl_free_flight(struct jnl_committer *c);
 /* Start an action on the ring.  False: it has to go another way. */
 bool jnl_take_off(journal *j, const struct jnl_action *act);
 
+/* How a flight has ended, from what the ring says; JNL_RING_UNDONE: it has to
+ * be carried out in another way. */
+int jnl_landed(journal *j, const struct jnl_flight *slot, int err);
+
 /* How many actions the ring has. */
 uint32_t jnl_in_flight(const struct jnl_committer *c);
 
@@ -63,9 +68,6 @@ void jnl_keep_files(journal *j);
 
 /* The ring has broken, and nothing is in flight on it: on by pwritev2. */
 void jnl_give_up_ring(journal *j);
-
-/* Add a line to the trail. */
-void jnl_say(journal *j, const char *line);
 
 /* What the threads run. */
 void *jnl_committer_main(void *arg);	/* thread.c */

@@ -376,6 +376,40 @@ bool jnl_engine_mark(struct jnl_engine *e)
 	return true;
 }
 
+void jnl_engine_dsync(struct jnl_engine *e)
+{
+	e->cfg.dsync = true;
+}
+
+void jnl_engine_untorn(struct jnl_engine *e, uint64_t segment, uint32_t max)
+{
+	e->untorn[segment & 1] = (struct jnl_untorn_batches){
+		.segment = segment, .max = max,
+	};
+}
+
+uint32_t jnl_engine_untorn_max(const struct jnl_engine *e)
+{
+	uint64_t segment = jnl_engine_end(e) / e->cfg.segment_size;
+	const struct jnl_untorn_batches *u = &e->untorn[segment & 1];
+
+	if (!e->cfg.dsync || e->fault || u->segment != segment)
+		return 0;
+	return u->max;
+}
+
+/* Whether the write of b, whose size is known, is whole or nothing. */
+static bool cannot_tear(const struct jnl_engine *e, const struct jnl_batch *b)
+{
+	uint64_t segment = segment_of(e, b);
+	const struct jnl_untorn_batches *u = &e->untorn[segment & 1];
+
+	/* A drive's word holds for errors too; we do not build on it twice. */
+	return b->dsync && !e->fault && u->segment == segment &&
+	       b->size <= u->max && !(b->size & (b->size - 1)) &&
+	       !(b->lsn % e->cfg.segment_size & (b->size - 1));
+}
+
 /* Give the batch its header: from here on its bytes never change. */
 static void seal(struct jnl_engine *e, struct jnl_batch *b)
 {
@@ -386,12 +420,15 @@ static void seal(struct jnl_engine *e, struct jnl_batch *b)
 		.trim = e->trim,
 		.body_len = b->body_len,
 		.count = b->count,
-		.flags = b->flags,
 	};
 	uint64_t used = JNL_BATCH_HEADER + b->body_len;
 
 	b->size = (uint32_t)block_up(e, used);
 	memset(b->image + used, 0, b->size - used);
+	b->dsync = e->cfg.dsync;
+	if (cannot_tear(e, b))
+		b->flags |= JNL_BATCH_UNTORN;
+	h.flags = b->flags;
 	h.body_sum = jnl_checksum(b->image + JNL_BATCH_HEADER, b->body_len,
 				  e->cfg.seed);
 	assert(jnl_batch_sane(&h, e->cfg.block_size, e->cfg.segment_size));
@@ -445,7 +482,7 @@ static bool next_flush(struct jnl_engine *e, struct jnl_action *act)
 	uint64_t segment;
 	struct jnl_batch *b;
 
-	if (e->cfg.dsync || e->flushing || !e->used)
+	if (e->flushing || !e->used)
 		return false;
 	b = batch_at(e, 0);
 	if (b->state != JNL_WRITTEN)
@@ -568,13 +605,13 @@ static void advance(struct jnl_engine *e)
 	}
 }
 
-static void write_done(struct jnl_engine *e, struct jnl_batch *b, int err)
+static void write_done(struct jnl_batch *b, int err)
 {
 	assert(b->state == JNL_WRITING);
 	if (err)
 		b->state = JNL_FAILED;
 	else
-		b->state = e->cfg.dsync ? JNL_DURABLE : JNL_WRITTEN;
+		b->state = b->dsync ? JNL_DURABLE : JNL_WRITTEN;
 }
 
 /*
@@ -623,7 +660,7 @@ void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
 	if (err)
 		e->fault = err;
 	if (act->kind == JNL_ACT_WRITE)
-		write_done(e, act->batch, err);
+		write_done(act->batch, err);
 	else if (act->kind == JNL_ACT_FLUSH)
 		flush_done(e, act, err);
 	else if (err)

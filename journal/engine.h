@@ -19,6 +19,8 @@
  *   - No batch is placed beyond what is ready: an existing segment and, in
  *     segment 0 of a young journal, ready_end.
  *   - At most one flush is outstanding.
+ *   - A batch is marked untorn only where its write is durable itself and
+ *     whole or nothing, and, once a write or flush has failed, never again.
  *   - Trim never goes back and never beyond the frontier.  Every batch carries
  *     what was asked when it was sealed, and so lies above it; only what a
  *     batch below the frontier carries may free anything.
@@ -51,6 +53,12 @@ struct jnl_engine_config {
 	bool dsync;		/* a completed write is durable */
 };
 
+/* What cannot tear in a segment: jnl_engine_untorn(). */
+struct jnl_untorn_batches {
+	uint64_t segment;
+	uint32_t max;		/* bytes; 0: anything can */
+};
+
 enum jnl_batch_state {
 	JNL_GATHERING,		/* takes records */
 	JNL_CLOSED,		/* position and records fixed, not handed out */
@@ -71,11 +79,13 @@ struct jnl_batch {
 	uint8_t *image;
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
 	uint64_t trim;		/* as its header has it */
+	bool dsync;		/* to be written so that it is durable then */
 };
 
 enum jnl_action_kind {
 	JNL_ACT_NONE,		/* nothing now */
-	JNL_ACT_WRITE,		/* write batch->image, batch->size, at lsn */
+	JNL_ACT_WRITE,		/* write batch->image, batch->size, at lsn, as
+				 * batch->dsync and JNL_BATCH_UNTORN say */
 	JNL_ACT_FLUSH,		/* flush the file of segment */
 	JNL_ACT_REPLACE,	/* replace segment's file: jnl_engine_image() */
 };
@@ -107,6 +117,7 @@ struct jnl_engine {
 	uint32_t flush_seq;
 	bool replacing;		/* a replacement is outstanding */
 	int fault;		/* why the newest replacement was needed */
+	struct jnl_untorn_batches untorn[2];	/* of odd and even segments */
 	int error;		/* 0 or the first negative errno */
 
 	/* Batches from the frontier on, in LSN order, a ring. */
@@ -196,6 +207,23 @@ void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act);
  */
 const struct jnl_batch *jnl_engine_image(const struct jnl_engine *e,
 					 uint64_t segment, uint32_t i);
+
+/*
+ * From the next batch on that is handed out a completed write is durable.
+ * Those that are out already still get their flush.
+ */
+void jnl_engine_dsync(struct jnl_engine *e);
+
+/*
+ * In this segment a durable write of a power of two of bytes, at most max, at
+ * a multiple of its length, is on the medium whole or not at all: such batches
+ * are marked JNL_BATCH_UNTORN.  Of two segments at most this is remembered.
+ */
+void jnl_engine_untorn(struct jnl_engine *e, uint64_t segment, uint32_t max);
+
+/* What was told of the segment that the next batch goes to, or 0 if batches
+ * are not marked there. */
+uint32_t jnl_engine_untorn_max(const struct jnl_engine *e);
 
 /* How an action ended: 0 or a negative errno. */
 void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,

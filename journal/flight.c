@@ -4,13 +4,13 @@
 #include "config.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "journal/driver.h"
 #include "journal/error.h"
-#include "lib/compat.h"
 
 uint32_t jnl_in_flight(const struct jnl_committer *c)
 {
@@ -43,24 +43,42 @@ struct jnl_flight *jnl_free_flight(struct jnl_committer *c)
 	return slot;
 }
 
+/*
+ * A flush by the drive goes as a command where the ring takes those.  The one
+ * after which a segment is settled is waited for: there is more to it than an
+ * operation.
+ */
+static int flush_takes_off(journal *j, const struct jnl_action *act,
+			   struct jnl_ring_file file, struct jnl_flight *slot)
+{
+	struct jnl_ring *ring = j->committer->ring;
+	bool data_only = j->dir.way.flush == JNL_FLUSH_FDATASYNC;
+
+	slot->by_drive = jnl_barrier_by_drive(j, act->segment);
+	if (!slot->by_drive)
+		return j->drive.on ? -EOPNOTSUPP :
+		       jnl_ring_flush(ring, file, data_only, slot);
+	if (j->drive.no_ring)
+		return -EOPNOTSUPP;
+	return jnl_ring_device_flush(ring, j->drive.nvme.nsid, slot);
+}
+
 bool jnl_take_off(journal *j, const struct jnl_action *act)
 {
 	const struct jnl_segment_file *f = jnl_file_of(j, act->segment);
 	struct jnl_ring_file file = { .fd = f->fd,
 				      .generation = f->generation };
 	struct jnl_committer *c = j->committer;
-	const struct jnl_way *way = &j->dir.way;
 	struct jnl_flight *slot = jnl_free_flight(c);
 
 	if (!c->ring || jnl_ring_broken(c->ring))
 		return false;
 	if (act->kind == JNL_ACT_FLUSH) {
-		if (jnl_ring_flush(c->ring, file,
-				   way->flush == JNL_FLUSH_FDATASYNC, slot) < 0)
+		if (flush_takes_off(j, act, file, slot) < 0)
 			return false;
 	} else if (jnl_ring_write(c->ring, file, act->batch->image,
 				  act->batch->size, f->base + act->offset,
-				  way->dsync ? RWF_DSYNC : 0,
+				  jnl_write_flags(act->batch),
 				  j->dir.geometry.block_size, slot) < 0) {
 		return false;
 	}
@@ -69,14 +87,12 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 	return true;
 }
 
-void jnl_say(journal *j, const char *line)
+int jnl_landed(journal *j, const struct jnl_flight *slot, int err)
 {
-	char *all;
-
-	if (asprintf(&all, "%s%s\n", j->trail ? j->trail : "", line) < 0)
-		return;
-	free(j->trail);
-	j->trail = all;
+	if (slot->act.kind != JNL_ACT_FLUSH || !slot->by_drive ||
+	    err == JNL_RING_UNDONE)
+		return err;
+	return jnl_barrier_landed(j, err);
 }
 
 void jnl_give_up_ring(journal *j)
@@ -90,8 +106,5 @@ void jnl_give_up_ring(journal *j)
 	jnl_ring_close(c->ring, true);
 	c->ring = NULL;
 	j->carrier = "pwritev2";
-	/* Strings live until the journal is closed. */
-	j->old_trail = j->trail;
-	j->trail = j->old_trail ? strdup(j->old_trail) : NULL;
 	jnl_say(j, line);
 }

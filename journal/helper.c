@@ -21,6 +21,7 @@
 
 #include "journal/core.h"
 #include "journal/recycle.h"
+#include "journal/untorn.h"
 
 #define LOOK_NS		(50 * 1000000L)	/* between looks; idle for one: mark */
 #define FILL_AHEAD	(16ull * 1024 * 1024)
@@ -75,6 +76,8 @@ static void fill(journal *j)
 	struct jnl_engine *e = &j->engine;
 	uint64_t from = e->ready_end, to = from + FILL_CHUNK;
 	bool final = false;
+	uint32_t untorn = 0;
+	const char *why;
 	int ret;
 
 	if (to > e->cfg.segment_size)
@@ -90,10 +93,15 @@ static void fill(journal *j)
 		final = ret < 0;
 	}
 	if (!ret && to == e->cfg.segment_size) {
+		/* Before anybody may write there. */
+		untorn = jnl_untorn_look(&j->dir, &j->untorn, h->fill_fd, from,
+					 &why);
 		(void)j->dir.sys->close(j->dir.sys, h->fill_fd);
 		h->fill_fd = -1;
 	}
 	pthread_mutex_lock(&j->lock);
+	if (untorn)
+		jnl_engine_untorn(e, 0, untorn);
 	if (!ret)
 		jnl_engine_ready_end(e, to == e->cfg.segment_size ?
 						UINT64_MAX : to);
@@ -186,6 +194,8 @@ static bool recycle(journal *j, uint64_t number, int *ret, bool *final)
 static void make(journal *j, uint64_t number)
 {
 	bool final = false;
+	uint32_t untorn = 0;
+	const char *why;
 	int ret = 0, fd = -1;
 	bool made = recycle(j, number, &ret, &final);
 
@@ -197,12 +207,18 @@ static void make(journal *j, uint64_t number)
 		fd = jnl_segment_open(&j->dir, number, false);
 		if (fd < 0)
 			ret = fd;
+		else
+			untorn = jnl_untorn_look(&j->dir, &j->untorn, fd,
+						 j->dir.geometry.block_size,
+						 &why);
 	}
 	pthread_mutex_lock(&j->lock);
 	if (!ret)
 		ret = jnl_file_add(j, number, fd);
-	if (!ret)
+	if (!ret) {
+		jnl_engine_untorn(&j->engine, number, untorn);
 		jnl_engine_segment_ready(&j->engine, number);
+	}
 	finished(j, ret, final);
 }
 

@@ -85,6 +85,20 @@ enum journal_flags {
 	 * at the price of a processor.  An option, not a demand: where it is
 	 * refused the ring goes on without. */
 	JOURNAL_SQPOLL		= 1 << 8,
+	/* Where the journal lies straight on an NVMe namespace, commits may be
+	 * made durable by the drive's own Flush command, past the file system:
+	 * the method "nvme-flush".  A permission: where its conditions do not
+	 * hold (journal_info()'s trail says which) the journal is opened as
+	 * without it.  It needs write permission for the namespace's generic
+	 * device, /dev/ngXnY, and that is raw access to the whole namespace,
+	 * past every file permission: give it to nobody who may not have it. */
+	JOURNAL_PASSTHROUGH	= 1 << 9,
+	/* Measure which method, driver and carrier are fastest here, before
+	 * the journal is open; use that, and keep it in the journal's
+	 * directory for later opens.  Takes about a second, and writes at
+	 * most 400 MiB to files without a name in the directory.  On a device
+	 * it does nothing. */
+	JOURNAL_MEASURE		= 1 << 10,
 };
 
 /*
@@ -96,8 +110,13 @@ enum journal_flags {
 struct journal_options {
 	size_t size;
 	uint64_t flags;		/* enum journal_flags */
-	/* "direct" or "buffered": only this method, or failure.  NULL: the
-	 * best that the kernel, the file system and the drive allow. */
+	/* "direct", "buffered" or "nvme-flush": only this method, or failure.
+	 * NULL: what was measured to be best, if that is kept with the journal
+	 * and nothing has changed since (JOURNAL_MEASURE), else the best that
+	 * the kernel, the file system and the drive allow; not nvme-flush,
+	 * unless JOURNAL_PASSTHROUGH is given.  A journal that was opened with
+	 * nvme-flush and cannot go on with it goes on as with "direct", which
+	 * promises the same. */
 	const char *method;
 	/* Size of a segment file: a multiple of 64 KiB, at most 1 TiB; 0 is
 	 * 64 MiB.  An existing journal keeps its own. */
@@ -115,7 +134,8 @@ struct journal_options {
 	/* Who carries commits out: "caller", the threads that wait for them;
 	 * "thread", one of the library's; "loop", an event loop of yours, which
 	 * nothing then blocks ("In an event loop" below).  NULL: as the
-	 * carrier needs it, else "caller".  All give the same guarantee. */
+	 * carrier needs it or, with no carrier given, as was measured, else
+	 * "caller".  All give the same guarantee. */
 	const char *driver;
 	/* What carries a write: "pwritev2", or "io_uring", which needs the
 	 * driver "thread" or "loop" and the method "direct": only this, or
@@ -325,9 +345,11 @@ struct journal_info {
 	uint32_t queue_depth;
 	/* How appends are made durable here, and why so.  Strings belong to
 	 * the journal and live until journal_close(). */
-	const char *method;	/* "direct", "buffered", or "" if read-only */
+	const char *method;	/* "direct", "buffered", "nvme-flush", or "" if
+				 * read-only */
 	const char *carrier;	/* what carries a write: "pwritev2", "io_uring" */
-	const char *barrier;	/* "RWF_DSYNC", "fdatasync" or "fsync" */
+	const char *barrier;	/* "RWF_DSYNC", "fdatasync", "fsync", or "NVMe
+				 * Flush" */
 	/* One line for each method, then for driver and carrier: chosen or
 	 * why not. */
 	const char *trail;
@@ -338,11 +360,23 @@ struct journal_info {
 	uint32_t tail_batches;	/* batch headers among them */
 	int32_t failed;		/* 0, or the error that ended the journal */
 	uint32_t writer;	/* read-only: 1 if a writer was at work */
-	uint32_t reserved;
+	/*
+	 * A record of up to so many bytes that is committed alone lies in one
+	 * block, which kernel, file system and drive promise to write whole or
+	 * not at all, whenever the power goes; if it is found in part all the
+	 * same, opening reports damage.  0: nobody promises that, or not any
+	 * more after a failed write; then a torn commit is found by its
+	 * checksum and was never there.  Larger commits are written so where
+	 * their place allows it, which is not known beforehand.
+	 */
+	uint32_t untorn_max;
 	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
 	const char *driver;
 	/* On a block device: segments there is room for; 0 in a directory. */
 	uint64_t slots;
+	/* A measured choice and what became of it, in one line; "" if there
+	 * is none.  See JOURNAL_MEASURE. */
+	const char *measured;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }

@@ -1,17 +1,21 @@
 include_HEADERS += journal/journal.h
 libcore_la_SOURCES += \
 	journal/attach.c \
+	journal/barrier.c \
 	journal/caller.c \
 	journal/carry.c \
+	journal/choice.c journal/choice.h \
 	journal/core.c journal/core.h \
 	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
+	journal/extents.c journal/extents.h \
 	journal/flight.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
 	journal/loop.c \
+	journal/measured.c journal/measured.h \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
@@ -25,6 +29,7 @@ libcore_la_SOURCES += \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
 	journal/thread.c \
+	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
 	journal/view.c journal/view.h \
 	journal/wake.c

@@ -59,6 +59,7 @@ static void land(journal *j, struct jnl_flight *slot, int err)
 {
 	struct jnl_action act = slot->act;
 
+	err = jnl_landed(j, slot, err);
 	if (err == JNL_RING_UNDONE) {
 		leave(j, slot);
 		return;

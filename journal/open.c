@@ -20,14 +20,17 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 #include "journal/raw.h"
+#include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
 #define RECORD_DEFAULT	(1024u * 1024)
 #define DIR_MODE	0750
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL)
+			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
+			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -74,9 +77,10 @@ static int check_options(const struct journal_options *o)
 				 "flags %#llx: not known to this version of "
 				 "the library", (unsigned long long)o->flags);
 	if (o->flags & JOURNAL_READ_ONLY &&
-	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE))
+	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE | JOURNAL_MEASURE))
 		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
-				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
+				  "JOURNAL_CREATE, JOURNAL_EXCLUSIVE or "
+				  "JOURNAL_MEASURE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
 	if (o->flags & JOURNAL_OVERWRITE &&
@@ -146,7 +150,7 @@ static int check_fresh(const struct journal_options *o)
 }
 
 static int init_engine(struct jnl_engine *e, const struct journal_options *o,
-		       const struct jnl_dir *dir)
+		       const struct jnl_dir *dir, bool dsync)
 {
 	struct jnl_engine_config cfg = { 0 };
 	uint64_t limit = record_limit(&dir->geometry);
@@ -163,7 +167,7 @@ static int init_engine(struct jnl_engine *e, const struct journal_options *o,
 	cfg.queue_depth = o->queue_depth ? o->queue_depth :
 						JNL_DEPTH_DEFAULT;
 	cfg.seed = dir->seed;
-	cfg.dsync = dir->way.dsync;
+	cfg.dsync = dsync;
 	return jnl_engine_init(e, &cfg);
 }
 
@@ -358,10 +362,50 @@ static int recover(struct opening *op)
 	return 0;
 }
 
+/*
+ * The method that was asked for, or the best.  JOURNAL_PASSTHROUGH is a
+ * permission: where the method that needs it is not to be had, it changes
+ * nothing.
+ */
+static int ask_probe(struct opening *op, uint32_t block_max,
+		     const char **ret_reason)
+{
+	const struct journal_options *o = op->o;
+	journal *j = op->j;
+	int ret = -EOPNOTSUPP;
+
+	if (!o->method && o->flags & JOURNAL_PASSTHROUGH)
+		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH,
+				       o->flags & JOURNAL_VOLATILE,
+				       &op->choice, ret_reason);
+	if (ret == -EOPNOTSUPP || ret == -EINVAL)
+		ret = jnl_measured_choose(j, o, op->env, block_max,
+					  &op->choice, ret_reason);
+	return ret;
+}
+
+/* For a method that goes past the file system: what it goes by. */
+static int get_drive(struct opening *op)
+{
+	journal *j = op->j;
+	int ret;
+
+	if (!(op->choice.method->needs & JNL_NEED_PASSTHROUGH))
+		return 0;
+	ret = jnl_barrier_open(j, &op->choice);
+	if (ret < 0 && op->o->method)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
+				 op->choice.generic, "%s: cannot open the "
+				 "namespace's generic device: %s",
+				 op->choice.generic, jnl_system_words(ret));
+	return 0;
+}
+
 static int choose(struct opening *op)
 {
 	journal *j = op->j;
-	bool allow = op->o->flags & JOURNAL_VOLATILE;
+	uint32_t block_max = op->fresh ? UINT32_MAX :
+					 j->dir.geometry.block_size;
 	const char *reason = "";
 	long page = sysconf(_SC_PAGESIZE);
 	int ret;
@@ -372,8 +416,7 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = jnl_probe_choose(j->probe, op->o->method, allow,
-				       &op->choice, &reason);
+		ret = ask_probe(op, block_max, &reason);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",
@@ -386,6 +429,13 @@ static int choose(struct opening *op)
 	j->method = op->choice.method->name;
 	j->dir.way = op->choice.way;
 	j->dir.nocow = op->choice.nocow;
+	/* By RWF_DSYNC, or not at all: what a drive keeps in its cache it may
+	 * still tear when it writes it out. */
+	if (op->choice.way.dsync)
+		j->untorn = op->choice.untorn;
+	ret = get_drive(op);
+	if (ret < 0)
+		return ret;
 	if (!op->fresh && op->choice.block_size > j->dir.geometry.block_size)
 		return jnl_error(op->o->error, -EOPNOTSUPP, JOURNAL_LSN_NONE,
 				 op->path, "%s: the journal's blocks of %u "
@@ -577,6 +627,7 @@ static int begin_life(struct opening *op)
 	segments = (lsn / size > rec->newest ? lsn / size : rec->newest) + 1;
 	jnl_engine_start(&j->engine, lsn + block, sum, rec->trim, segments,
 			 ready_end);
+	jnl_untorn_begin(j, lsn + block, ready_end == UINT64_MAX);
 	return 0;
 }
 
@@ -611,7 +662,8 @@ static int open_for_writing(struct opening *op)
 	if (ret < 0)
 		return ret;
 	j->dir.seed = jnl_seed(j->dir.geometry.uuid);
-	ret = init_engine(&j->engine, op->o, &j->dir);
+	ret = init_engine(&j->engine, op->o, &j->dir,
+			  j->dir.way.dsync && !j->drive.on);
 	if (!ret && op->fresh)
 		ret = create(op);
 	if (!ret)
@@ -621,6 +673,9 @@ static int open_for_writing(struct opening *op)
 	/* From here on nothing can be lost any more; what fails now is for
 	 * people's convenience. */
 	(void)jnl_lock_sign(op->sys, j->lock_fd);
+	ret = jnl_measured_keep(j);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory");
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
@@ -649,6 +704,7 @@ static int open_for_reading(struct opening *op)
 	j->segments = at.names.count;
 	j->slots = jnl_raw_slots(at.sys);
 	j->dir.geometry = at.rec.geometry;
+	jnl_measured_look(j, at.sys, at.dirfd);
 	jnl_detach(&at);
 	return ret;
 }

@@ -20,72 +20,21 @@
 #include "config.h"
 
 #include <errno.h>
-#include <linux/fiemap.h>
-#include <string.h>
 
+#include "journal/extents.h"
 #include "journal/recycle.h"
-
-#define EXTENTS		32u
-/* A file in more pieces than this is better made anew. */
-#define LOOKS		64
-
-union extents {
-	struct fiemap map;
-	uint8_t room[sizeof(struct fiemap) +
-		     EXTENTS * sizeof(struct fiemap_extent)];
-};
-
-/* Whether the extents go on from *at as they should; *at moves behind them. */
-static bool extents_good(const union extents *e, uint64_t *at, bool *ret_last)
-{
-	/* Anything else is shared, unwritten, encoded, inline or unknown. */
-	uint32_t allowed = FIEMAP_EXTENT_LAST | FIEMAP_EXTENT_MERGED;
-
-	for (uint32_t i = 0; i < e->map.fm_mapped_extents; i++) {
-		const struct fiemap_extent *x = &e->map.fm_extents[i];
-
-		if (x->fe_flags & ~allowed || x->fe_logical > *at ||
-		    x->fe_length > UINT64_MAX - x->fe_logical ||
-		    x->fe_logical + x->fe_length <= *at)
-			return false;
-		*at = x->fe_logical + x->fe_length;
-		*ret_last = x->fe_flags & FIEMAP_EXTENT_LAST;
-	}
-	return e->map.fm_mapped_extents > 0;
-}
-
-/* Whether every byte below size lies in a written extent of this file alone. */
-static bool wholly_written(const struct jnl_dir *dir, int fd, uint64_t size)
-{
-	union extents e;
-	bool last = false;
-	uint64_t at = 0;
-
-	for (int looks = 0; at < size && !last; looks++) {
-		if (looks == LOOKS)
-			return false;
-		memset(&e, 0, sizeof(e));
-		e.map.fm_start = at;
-		e.map.fm_length = size - at;
-		e.map.fm_flags = FIEMAP_FLAG_SYNC;
-		e.map.fm_extent_count = EXTENTS;
-		if (dir->sys->fiemap(dir->sys, fd, &e.map) < 0 ||
-		    e.map.fm_mapped_extents > EXTENTS ||
-		    !extents_good(&e, &at, &last))
-			return false;
-	}
-	return at >= size;
-}
 
 static bool recyclable(const struct jnl_dir *dir, int fd)
 {
 	uint64_t size = dir->geometry.segment_size;
+	struct jnl_extents extents;
 	struct stat st;
 
 	if (dir->sys->fstat(dir->sys, fd, &st) < 0)
 		return false;
 	return S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-	       (uint64_t)st.st_size == size && wholly_written(dir, fd, size);
+	       (uint64_t)st.st_size == size &&
+	       !jnl_extents_look(dir, fd, size, 0, &extents);
 }
 
 bool jnl_segment_recyclable(const struct jnl_dir *dir, uint64_t number)

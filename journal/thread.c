@@ -47,6 +47,7 @@ static void land(journal *j, struct jnl_flight *slot, int err)
 {
 	struct jnl_action act = slot->act;
 
+	err = jnl_landed(j, slot, err);
 	slot->act.kind = JNL_ACT_NONE;
 	if (err == JNL_RING_UNDONE)
 		err = jnl_carry_out(j, &act);

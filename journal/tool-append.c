@@ -40,6 +40,10 @@ static const char help[] =
 "is printed on a line of its own as soon as the record is durable.\n"
 "\n"
 "  --batch N            make N records durable at a time (default 1)\n"
+"  --carrier NAME       only this carrier: pwritev2 or io_uring\n"
+"  --driver NAME        who carries commits: caller or thread\n"
+"  --measure            measure for a second which method, driver and carrier\n"
+"                       are fastest here; use that and keep it for later\n"
 "  --method NAME        only this method: direct or buffered\n"
 "  --no-ack             print no LSNs\n"
 "  --null               records end with a zero byte, not with a newline\n"
@@ -359,7 +363,10 @@ static bool parse_options(struct append *a, int argc, char **argv,
 {
 	static const struct option longopts[] = {
 		{ "batch", required_argument, NULL, 'b' },
+		{ "carrier", required_argument, NULL, 'c' },
+		{ "driver", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "measure", no_argument, NULL, 'M' },
 		{ "method", required_argument, NULL, 'm' },
 		{ "no-ack", no_argument, NULL, 'n' },
 		{ "null", no_argument, NULL, '0' },
@@ -388,6 +395,22 @@ static bool parse_options(struct append *a, int argc, char **argv,
 			jnl_out_text(&a->out, help);
 			*ret_code = JNL_EXIT_DONE;
 			return false;
+		case 'c':
+			a->options.carrier = optarg;
+			break;
+		case 'd':
+			/* This program has no event loop. */
+			if (!strcmp(optarg, "loop")) {
+				jnl_usage_error(name, "--driver 'loop' is for "
+						"programs with an event loop: "
+						"take caller or thread");
+				return false;
+			}
+			a->options.driver = optarg;
+			break;
+		case 'M':
+			a->options.flags |= JOURNAL_MEASURE;
+			break;
 		case 'm':
 			a->options.method = optarg;
 			break;

@@ -79,6 +79,8 @@ static void print_text(struct jnl_out *out, const char *uuid,
 		jnl_out_format(out, "writer:        pid %ld\n", (long)w->pid);
 	else
 		jnl_out_text(out, "writer:        at work, pid unknown\n");
+	if (*info->measured)
+		jnl_out_format(out, "measured:      %s\n", info->measured);
 }
 
 static void print_json(struct jnl_out *out, const char *uuid,
@@ -98,9 +100,16 @@ static void print_json(struct jnl_out *out, const char *uuid,
 		       info->tail_batches);
 	jnl_out_format(out, ",\"writer\":%s", w->at_work ? "true" : "false");
 	if (w->pid)
-		jnl_out_format(out, ",\"writer_pid\":%ld}\n", (long)w->pid);
+		jnl_out_format(out, ",\"writer_pid\":%ld", (long)w->pid);
 	else
-		jnl_out_text(out, ",\"writer_pid\":null}\n");
+		jnl_out_text(out, ",\"writer_pid\":null");
+	jnl_out_text(out, ",\"measured\":");
+	if (*info->measured)
+		jnl_out_json_string(out, info->measured,
+				    strlen(info->measured));
+	else
+		jnl_out_text(out, "null");
+	jnl_out_text(out, "}\n");
 }
 
 static int run(struct jnl_out *out, const char *dir, bool json)

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "lib/compat.h"
 #include "lib/file.h"
 
 /* EAGAIN means that nothing was done; a device that keeps saying so for a
@@ -60,9 +61,11 @@ int jnl_write_full(struct jnl_sys *sys, int fd, const void *buf, size_t len,
 		 * of a block that was written is written once more, with the
 		 * same bytes.  Without a whole block of progress the count is
 		 * bounded; what makes a write stop there (no space, a bad
-		 * block) shows as an error in the next call.
+		 * block) shows as an error in the next call.  Where all or
+		 * nothing was asked for, a part is a failure.
 		 */
-		if ((size_t)n < align && ++short_counts > 16)
+		if (rwf & RWF_ATOMIC ||
+		    ((size_t)n < align && ++short_counts > 16))
 			return -EIO;
 		done += (size_t)n & ~(align - 1);
 	}

@@ -1,5 +1,5 @@
 /*
- * lib/method.c - the table of methods, best first.
+ * lib/method.c - the table of methods, best first; those on request are last.
  */
 #include "config.h"
 
@@ -18,6 +18,15 @@ static const struct jnl_method methods[] = {
 		.name = "buffered",
 		.summary = "writes to the page cache, flushed before they count",
 		.needs = JNL_NEED_BARRIER | JNL_NEED_STABLE | JNL_NEED_FLUSH,
+	},
+	{
+		.name = JNL_METHOD_PASSTHROUGH,
+		.summary = "O_DIRECT writes, made durable by the drive's Flush",
+		.needs = JNL_NEED_BARRIER | JNL_NEED_STABLE |
+			 JNL_NEED_DIRECT_IO | JNL_NEED_FLUSH |
+			 JNL_NEED_NAMESPACE | JNL_NEED_ONE_CONTROLLER |
+			 JNL_NEED_IN_PLACE | JNL_NEED_PASSTHROUGH,
+		.on_request = true,
 	},
 };
 

@@ -41,6 +41,9 @@ struct jnl_method {
 	bool on_request;	/* never chosen, unless it was asked for */
 };
 
+/* The one that JOURNAL_PASSTHROUGH is about. */
+#define JNL_METHOD_PASSTHROUGH	"nvme-flush"
+
 /* The i-th method in order of preference, or NULL past the last. */
 const struct jnl_method *jnl_method_at(size_t i);
 const struct jnl_method *jnl_method_find(const char *name);

@@ -27,6 +27,8 @@
 #define SETUP_R_DISABLED	(1u << 6)
 #define SETUP_SUBMIT_ALL	(1u << 7)
 #define SETUP_COOP_TASKRUN	(1u << 8)
+#define SETUP_SQE128		(1u << 10)
+#define SETUP_CQE32		(1u << 11)
 #define SETUP_SINGLE_ISSUER	(1u << 12)
 #define SETUP_DEFER_TASKRUN	(1u << 13)
 
@@ -48,6 +50,7 @@ struct jnl_op {
 	uint64_t offset;
 	int rwf;
 	unsigned int fsync_flags;
+	uint32_t nsid;
 	unsigned int tries, shorts;
 	int err;
 	void *tag;
@@ -67,7 +70,27 @@ struct jnl_ring {
 	struct jnl_op *op;	/* entries of them */
 	/* Fixed files: slot 0 is the lock; 0: nobody's. */
 	uint64_t *generation;	/* 1 + entries of them */
+	uint32_t device_slot;	/* behind them; 0: no device */
 };
+
+/* Entries of twice the size: what commands to a device need. */
+static inline struct io_uring_sqe *jnl_ring_sqe(const struct jnl_ring *ring,
+						unsigned int i)
+{
+	const struct io_uring_sq *sq = &ring->uring.sq;
+
+	return &sq->sqes[(i & *sq->kring_mask) <<
+			 !!(ring->uring.flags & SETUP_SQE128)];
+}
+
+static inline struct io_uring_cqe *jnl_ring_cqe(const struct jnl_ring *ring,
+						unsigned int i)
+{
+	const struct io_uring_cq *cq = &ring->uring.cq;
+
+	return &cq->cqes[(i & *cq->kring_mask) <<
+			 !!(ring->uring.flags & SETUP_CQE32)];
+}
 
 static inline bool jnl_ring_has_completions(const struct jnl_ring *ring)
 {

@@ -60,28 +60,47 @@ static int refuse(struct jnl_ring_report *report, const char *call, int err)
 	return err;
 }
 
-static int climb(struct jnl_ring *ring, bool sqpoll,
+static int climb(struct jnl_ring *ring, bool sqpoll, uint32_t extra,
 		 struct jnl_ring_report *report, struct io_uring_params *ret_p)
 {
 	const uint32_t *ladder = ring->async ? async_ladder : sync_ladder;
 	size_t steps = ring->async ? COUNT(async_ladder) : COUNT(sync_ladder);
 	int fd = -EINVAL;
 
+	report->steps = 0;
 	for (size_t i = 0; i < steps; i++) {
 		bool poll = ladder[i] & SETUP_SQPOLL;
 
 		if (poll && !sqpoll)
 			continue;
 		memset(ret_p, 0, sizeof(*ret_p));
-		ret_p->flags = ladder[i];
+		ret_p->flags = ladder[i] | extra;
 		ret_p->sq_thread_idle = poll ? SQPOLL_IDLE_MS : 0;
 		fd = ring->sys->ring_setup(ring->sys, ring->entries, ret_p);
-		report->step[report->steps].flags = ladder[i];
+		report->step[report->steps].flags = ladder[i] | extra;
 		report->step[report->steps++].err = fd < 0 ? fd : 0;
 		/* Polling is an option: whatever is against it, go on. */
 		if (fd >= 0 || (fd != -EINVAL && !poll))
 			break;
 	}
+	return fd;
+}
+
+/* Commands to a device are an option: without them if they are refused. */
+static int set_up(struct jnl_ring *ring, const struct jnl_ring_config *cfg,
+		  struct jnl_ring_report *report, struct io_uring_params *ret_p)
+{
+	int fd = -EINVAL;
+
+	if (cfg->device) {
+		fd = climb(ring, cfg->sqpoll, SETUP_SQE128 | SETUP_CQE32,
+			   report, ret_p);
+		report->device_err = fd < 0 ? fd : 0;
+		if (fd >= 0)
+			ring->device_slot = ring->entries + 1;
+	}
+	if (fd == -EINVAL)
+		fd = climb(ring, cfg->sqpoll, 0, report, ret_p);
 	return fd;
 }
 
@@ -104,16 +123,19 @@ static int map(struct jnl_ring *ring, int fd, struct io_uring_params *p)
 }
 
 /* The lock first: without it the ring may not write. */
-static int register_files(struct jnl_ring *ring, int lock_fd)
+static int register_files(struct jnl_ring *ring,
+			  const struct jnl_ring_config *cfg)
 {
-	int32_t fd[ENTRIES_MAX + 1];
+	uint32_t n = ring->entries + 1 + !!ring->device_slot;
+	int32_t fd[ENTRIES_MAX + 2];
 
-	for (uint32_t i = 0; i <= ring->entries; i++)
+	for (uint32_t i = 0; i < n; i++)
 		fd[i] = -1;
-	fd[LOCK_SLOT] = lock_fd;
+	fd[LOCK_SLOT] = cfg->lock_fd;
+	if (ring->device_slot)
+		fd[ring->device_slot] = cfg->device_fd;
 	return ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
-					IORING_REGISTER_FILES, fd,
-					ring->entries + 1);
+					IORING_REGISTER_FILES, fd, n);
 }
 
 static int register_buffers(struct jnl_ring *ring)
@@ -153,7 +175,7 @@ int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
 		ret = refuse(ret_report, "malloc", -ENOMEM);
 		goto fail;
 	}
-	ret = climb(ring, cfg->sqpoll, ret_report, &p);
+	ret = set_up(ring, cfg, ret_report, &p);
 	if (ret < 0) {
 		(void)refuse(ret_report, "io_uring_setup", ret);
 		goto fail;
@@ -166,7 +188,7 @@ int jnl_ring_open(struct jnl_ring **ret_ring, struct jnl_sys *sys,
 		(void)refuse(ret_report, "mmap of the ring", ret);
 		goto fail;
 	}
-	ret = register_files(ring, cfg->lock_fd);
+	ret = register_files(ring, cfg);
 	if (ret < 0) {
 		(void)refuse(ret_report, "registering the lock", ret);
 		goto fail;
@@ -205,7 +227,7 @@ static int self_test(struct jnl_ring *ring)
 	} while (jnl_ring_pause(&tries));
 	if (!jnl_ring_has_completions(ring))
 		return -ETIME;
-	cqe = &cq->cqes[*cq->khead & *cq->kring_mask];
+	cqe = jnl_ring_cqe(ring, *cq->khead);
 	(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
 	ret = cqe->user_data == SELF_TEST ? cqe->res : -EIO;
 	io_uring_smp_store_release(cq->khead, *cq->khead + 1);
@@ -243,8 +265,9 @@ int jnl_ring_enable(struct jnl_ring *ring, struct jnl_ring_report *report)
 
 static void unmap(struct io_uring *u)
 {
-	(void)munmap(u->sq.sqes,
-		     *u->sq.kring_entries * sizeof(struct io_uring_sqe));
+	(void)munmap(u->sq.sqes, (size_t)*u->sq.kring_entries *
+		     sizeof(struct io_uring_sqe) <<
+		     !!(u->flags & SETUP_SQE128));
 	if (u->cq.ring_ptr != u->sq.ring_ptr)
 		(void)munmap(u->cq.ring_ptr, u->cq.ring_sz);
 	(void)munmap(u->sq.ring_ptr, u->sq.ring_sz);

@@ -9,10 +9,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/nvme_ioctl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <time.h>
 
+#include "lib/compat.h"
 #include "lib/ring-impl.h"
 
 /* EAGAIN means that nothing was done; after a second it is an answer. */
@@ -21,6 +24,14 @@
 #define SHORT_MAX	16
 /* Nobody may be kept waiting by the async ring. */
 #define SUBMIT_TRIES	16
+/* Where a command begins in its entry of 128 bytes; it goes to the end. */
+#define SQE_COMMAND	48
+
+static_assert(sizeof(struct nvme_uring_cmd) == 72 &&
+	      offsetof(struct nvme_uring_cmd, nsid) == 4 &&
+	      sizeof(struct nvme_uring_cmd) + SQE_COMMAND <= 128,
+	      "struct nvme_uring_cmd is kernel ABI");
+static_assert(sizeof(struct io_uring_sqe) == 64, "an entry is kernel ABI");
 
 /* ------------------------------------------------------------------------
  * Entering the kernel
@@ -108,7 +119,7 @@ void jnl_ring_take_back(struct jnl_ring *ring)
 	if (ring->uring.flags & SETUP_SQPOLL)
 		return;
 	for (unsigned int i = head; i != sq->sqe_tail; i++) {
-		uint64_t id = sq->sqes[i & *sq->kring_mask].user_data;
+		uint64_t id = jnl_ring_sqe(ring, i)->user_data;
 
 		if (id == SELF_TEST)
 			continue;
@@ -136,25 +147,51 @@ static bool in_memory(const struct jnl_ring *ring, const struct jnl_op *op)
 	       op->buf + op->len <= ring->memory + ring->memory_len;
 }
 
+static void prepare_write(const struct jnl_ring *ring, const struct jnl_op *op,
+			  struct io_uring_sqe *sqe)
+{
+	const uint8_t *buf = op->buf + op->done;
+	unsigned int len = (unsigned int)(op->len - op->done);
+	uint64_t offset = op->offset + op->done;
+
+	/* An atomic write from a registered buffer is refused (fs/read_write.c,
+	 * generic_atomic_write_valid()). */
+	if (in_memory(ring, op) && !(op->rwf & RWF_ATOMIC))
+		io_uring_prep_write_fixed(sqe, (int)op->slot, buf, len, offset,
+					  0);
+	else
+		io_uring_prep_write(sqe, (int)op->slot, buf, len, offset);
+	sqe->rw_flags = op->rwf;
+}
+
+/* All of the entry: what is not set has to be zero. */
+static void prepare_command(const struct jnl_op *op, struct io_uring_sqe *sqe)
+{
+	const struct nvme_uring_cmd cmd = {
+		.opcode = JNL_NVME_FLUSH,
+		.nsid = op->nsid,
+	};
+
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = (int)op->slot;
+	sqe->cmd_op = NVME_URING_CMD_IO;
+	memcpy((uint8_t *)sqe + SQE_COMMAND, &cmd, sizeof(cmd));
+}
+
 /* Queue an operation, or the rest of it. */
 static void queue(struct jnl_ring *ring, struct jnl_op *op)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-	const uint8_t *buf = op->buf + op->done;
-	unsigned int len = (unsigned int)(op->len - op->done);
-	uint64_t offset = op->offset + op->done;
 
 	/* There are as many entries as operations. */
 	assert(sqe);
 	if (op->opcode == IORING_OP_FSYNC)
 		io_uring_prep_fsync(sqe, (int)op->slot, op->fsync_flags);
-	else if (in_memory(ring, op))
-		io_uring_prep_write_fixed(sqe, (int)op->slot, buf, len, offset,
-					  0);
+	else if (op->opcode == IORING_OP_URING_CMD)
+		prepare_command(op, sqe);
 	else
-		io_uring_prep_write(sqe, (int)op->slot, buf, len, offset);
-	if (op->opcode != IORING_OP_FSYNC)
-		sqe->rw_flags = op->rwf;
+		prepare_write(ring, op, sqe);
 	sqe->flags |= IOSQE_FIXED_FILE;
 	sqe->user_data = (uint64_t)(op - ring->op);
 	op->state = OP_STARTED;
@@ -245,10 +282,20 @@ void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n)
 	}
 }
 
+static void start_at(struct jnl_ring *ring, uint32_t slot,
+		     const struct jnl_op *proto)
+{
+	struct jnl_op *op = free_op(ring);
+
+	*op = *proto;
+	op->slot = slot;
+	ring->used++;
+	queue(ring, op);
+}
+
 static int start(struct jnl_ring *ring, struct jnl_ring_file file,
 		 const struct jnl_op *proto)
 {
-	struct jnl_op *op;
 	uint32_t slot;
 	int ret;
 
@@ -257,11 +304,7 @@ static int start(struct jnl_ring *ring, struct jnl_ring_file file,
 	ret = slot_of(ring, file, &slot);
 	if (ret < 0)
 		return ret;
-	op = free_op(ring);
-	*op = *proto;
-	op->slot = slot;
-	ring->used++;
-	queue(ring, op);
+	start_at(ring, slot, proto);
 	return 0;
 }
 
@@ -283,6 +326,17 @@ int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		.fsync_flags = data_only ? IORING_FSYNC_DATASYNC : 0 });
 }
 
+int jnl_ring_device_flush(struct jnl_ring *ring, uint32_t nsid, void *tag)
+{
+	if (ring->broken)
+		return ring->broken;
+	if (!ring->device_slot)
+		return -EOPNOTSUPP;
+	start_at(ring, ring->device_slot, &(struct jnl_op){
+		.opcode = IORING_OP_URING_CMD, .nsid = nsid, .tag = tag });
+	return 0;
+}
+
 static void end(struct jnl_op *op, int err)
 {
 	op->state = OP_ENDED;
@@ -296,8 +350,10 @@ static void written(struct jnl_op *op, size_t n)
 		end(op, 0);
 		return;
 	}
-	/* As in jnl_write_full(): on from a block boundary. */
-	if (n < op->align && ++op->shorts > SHORT_MAX) {
+	/* As in jnl_write_full(): on from a block boundary, but not where
+	 * all or nothing was asked for. */
+	if (op->rwf & RWF_ATOMIC ||
+	    (n < op->align && ++op->shorts > SHORT_MAX)) {
 		end(op, -EIO);
 		return;
 	}
@@ -315,7 +371,7 @@ static bool not_done(const struct jnl_op *op, int res)
 		return false;
 	if (res == -ECANCELED)
 		return true;
-	return op->opcode != IORING_OP_FSYNC &&
+	return op->opcode == IORING_OP_WRITE &&
 	       (res == -EINTR || res == -EAGAIN);
 }
 
@@ -326,13 +382,15 @@ static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 	res = ring->sys->ring_result(ring->sys, op->opcode, res);
 	if (res >= 0 && op->opcode == IORING_OP_FSYNC)
 		end(op, 0);
+	else if (res >= 0 && op->opcode == IORING_OP_URING_CMD)
+		end(op, res ? JNL_RING_STATUS + res : 0);
 	else if (res >= 0)
 		written(op, (size_t)res);
-	/* A flush that was interrupted says nothing about the pages. */
 	else if (ring->async && not_done(op, res))
 		end(op, JNL_RING_UNDONE);
+	/* A flush that was interrupted says nothing about what it covers. */
 	else if ((res == -EINTR || res == -EAGAIN) && !ring->async &&
-		 op->opcode != IORING_OP_FSYNC && jnl_ring_pause(&op->tries))
+		 op->opcode == IORING_OP_WRITE && jnl_ring_pause(&op->tries))
 		op->state = OP_AGAIN;
 	else
 		end(op, res);
@@ -347,8 +405,7 @@ static bool collect(struct jnl_ring *ring)
 	bool any = head != tail;
 
 	for (; head != tail; head++) {
-		const struct io_uring_cqe *cqe =
-			&cq->cqes[head & *cq->kring_mask];
+		const struct io_uring_cqe *cqe = jnl_ring_cqe(ring, head);
 
 		(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
 		if (cqe->user_data == SELF_TEST)

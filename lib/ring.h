@@ -21,7 +21,7 @@
  *     was reaped.
  *   - A short write goes on, EINTR and EAGAIN start again (bounded; on the async
  *     ring they are left to others: JNL_RING_UNDONE); no other failure is
- *     repeated.
+ *     repeated, and nothing of a flush.
  *
  * How it fails: an operation ends with its own error.  When the kernel refuses
  * to be entered, what it has not seen ends with JNL_RING_UNDONE, what it has
@@ -40,12 +40,16 @@
 /* Nothing of the operation was done: it may be carried out in another way. */
 #define JNL_RING_UNDONE	1
 
+/* A drive's completion status, which is not 0, is told with this added. */
+#define JNL_RING_STATUS	0x10000
+
 #define JNL_RING_STEPS	8
 
 /* What became of a ring, for people and for tests. */
 struct jnl_ring_report {
 	/* Every set of flags that was tried, best first; the last one was
-	 * taken if its err is 0. */
+	 * taken if its err is 0.  Steps that only the commands to a device
+	 * needed are not among them. */
 	struct {
 		uint32_t flags;
 		int err;
@@ -54,6 +58,7 @@ struct jnl_ring_report {
 	uint32_t flags;		/* of the ring, as the kernel returned them */
 	uint32_t features;	/* IORING_FEAT_* */
 	int buffers_err;	/* why the buffers are not registered, or 0 */
+	int device_err;		/* why no command goes to the device, or 0 */
 	/* The call that made the ring unusable and its error; NULL: none. */
 	const char *refused;
 	int err;
@@ -65,6 +70,10 @@ struct jnl_ring_config {
 	bool async;		/* the async ring */
 	int event_fd;		/* async: the eventfd to ring */
 	int lock_fd;		/* kept open by the ring until it is dead */
+	/* Whether there is an NVMe namespace's generic device to flush by
+	 * jnl_ring_device_flush().  Kept open by the ring too. */
+	bool device;
+	int device_fd;
 	/* Where buffers of writes lie; registered if the kernel lets us. */
 	void *memory;
 	size_t memory_len;
@@ -102,6 +111,13 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 		   size_t align, void *tag);
 int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag);
+
+/*
+ * The NVMe command Flush for namespace nsid, on cfg.device_fd.  As above, and
+ * -EOPNOTSUPP where the ring takes no commands (report.device_err).  It ends
+ * with 0, JNL_RING_STATUS and a status, or a negative errno.
+ */
+int jnl_ring_device_flush(struct jnl_ring *ring, uint32_t nsid, void *tag);
 
 /*
  * Let go of every file but these: a registered file is open, and keeps its

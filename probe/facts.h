@@ -117,6 +117,27 @@ struct jnl_rank {
 	char *none;		/* chosen == count: why, in one line */
 };
 
+/* More under one directory than this are not looked at. */
+#define JNL_LAYERS_MAX	64
+
+/* A block device under the file system, or under another one. */
+struct jnl_layer {
+	size_t above;		/* the layer that lies on it, or SIZE_MAX */
+	char *name;		/* the kernel's, "sda1"; NULL if not known */
+	char *disk;		/* of the whole disk, "sda"; or NULL */
+	int name_error, disk_error;	/* why they are not known */
+	char *dir;		/* of the whole disk, below /sys */
+	const char *kind;	/* jnl_device_kind() of disk, or NULL */
+	char *detail;		/* "crypt", "raid1", a loop's file; or NULL */
+	bool partition;
+	bool whole;		/* everything it lies on is known */
+	/* It lies on memory, or on what swallows flushes. */
+	bool forgets;
+};
+
+/* A probe that opens a journal: what no method needs here is not tried. */
+#define JNL_PROBE_QUICK	(1ull << 63)
+
 struct journal_probe {
 	struct jnl_machine *machine;	/* NULL once probing is over */
 	char *path;		/* what messages call it */
@@ -126,7 +147,14 @@ struct journal_probe {
 	/* Between probers: */
 	char *mount_source;	/* "/dev/sda1", "tmpfs", ...; or NULL */
 	char *barrier_option;	/* the option that switches flushes off */
-	char *disk;		/* the whole disk's name; or NULL */
+	/* Those that no other lies on come first: none if that is not known,
+	 * more than one if the file system spans several devices. */
+	struct jnl_layer layers[JNL_LAYERS_MAX];
+	size_t layer_count;
+	size_t drive;		/* of the layers, where all are in one row: the
+				 * last one; or SIZE_MAX */
+	unsigned int node_major, node_minor;	/* of the generic device */
+	bool cache_by_hand;	/* a cache that the kernel was told is none */
 
 	struct journal_fact facts[JNL_FACT_COUNT];
 	char *texts[JNL_FACT_COUNT];
@@ -134,6 +162,9 @@ struct journal_probe {
 
 	struct jnl_rank strict;		/* JNL_NEED_STABLE is needed */
 	struct jnl_rank tolerant;	/* JNL_NEED_STABLE is waived */
+	enum jnl_fact ring_fact;	/* what refuses io_uring; or COUNT */
+	char *ring_reason;
+	char *ring_words;		/* of jnl_probe_ring_refused() */
 	char *trail;
 
 	/* With JOURNAL_PROBE_RECORD: what was answered, and why not all of it
@@ -171,18 +202,52 @@ char *jnl_probe_format(journal_probe *p, const char *fmt, ...);
 
 /* The probers, in the order in which probe.c calls them. */
 void jnl_prober_kernel(journal_probe *p);
+void jnl_prober_io_uring(journal_probe *p);
 void jnl_prober_mount(journal_probe *p);
 void jnl_prober_fs(journal_probe *p);
 void jnl_prober_raw(journal_probe *p);
+void jnl_prober_layers(journal_probe *p);
 void jnl_prober_device(journal_probe *p);
+void jnl_prober_nvme(journal_probe *p);
+void jnl_prober_identify(journal_probe *p);
+void jnl_prober_untorn(journal_probe *p);
 void jnl_prober_stable(journal_probe *p);
 void jnl_prober_tries(journal_probe *p);
+void jnl_prober_in_place(journal_probe *p);
 
-/* device.c: "nvme", "scsi", ... by a whole disk's kernel name. */
+/*
+ * mount.c: the file system on the device major:minor, by a mount of it.  Its
+ * type is the caller's to free; *ret_flushes: 1 if it is known to flush, 0 if
+ * it is known not to, else -1.  -ENOENT: it is not mounted here.
+ */
+int jnl_mount_of(journal_probe *p, unsigned int major, unsigned int minor,
+		 char **ret_type, int *ret_flushes);
+
+/* mount.c: is the option in the list, which has commas or newlines between
+ * them?  "name=" stands for any value. */
+bool jnl_has_option(const char *list, const char *option);
+
+/* stable.c: a file system that lives in memory. */
+bool jnl_type_is_memory(const char *type);
+
+/* layers.c: straight on this kind of whole disk or a partition of it. */
+bool jnl_straight_on(const journal_probe *p, const char *kind);
+void jnl_layers_free(journal_probe *p);
+
+/* layers.c: "nvme", "scsi", ... by a whole disk's kernel name. */
 const char *jnl_device_kind(const char *disk);
 /* device.c: the device that the directory's files bear.  -errno. */
 int jnl_ask_device(journal_probe *p, unsigned int *ret_major,
 		   unsigned int *ret_minor);
+/* device.c: the number of the device node path; -EINVAL: it is none. */
+int jnl_ask_node(journal_probe *p, const char *path, unsigned int *ret_major,
+		 unsigned int *ret_minor);
+/* device.c: one line of a file in a layer's directory, trimmed, as a fact. */
+void jnl_set_line(journal_probe *p, enum jnl_fact id, const char *dir,
+		  const char *file);
+
+/* carrier.c: once all facts are in. */
+void jnl_carrier_judge(journal_probe *p);
 
 /* rank.c */
 void jnl_rank_methods(journal_probe *p, bool allow_volatile,

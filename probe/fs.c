@@ -60,6 +60,7 @@ static bool agrees(const journal_probe *p, const char *type)
 static void forget_mount(journal_probe *p)
 {
 	jnl_fact_unknown(p, JNL_FS_MOUNT_POINT, -ENOENT, source);
+	jnl_fact_unknown(p, JNL_FS_MOUNT_SOURCE, -ENOENT, source);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_OPTIONS, -ENOENT, source);
 	jnl_fact_unknown(p, JNL_FS_BARRIER, -ENOENT, source);
 	free(p->mount_source);

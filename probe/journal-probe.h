@@ -47,6 +47,13 @@ struct journal_probe_method {
 	const char *barrier;	/* usable: what makes it durable */
 };
 
+struct journal_probe_carrier {
+	const char *name;	/* "pwritev2", "io_uring" */
+	int32_t usable;		/* 1 usable here, 0 refused */
+	const char *fact;	/* refused: the name of the fact, else "" */
+	const char *reason;	/* one line: why, and what would help */
+};
+
 /* Bits of journal_probe_options.flags. */
 /* Tell the serial numbers of drives, in facts and in dumps. */
 #define JOURNAL_PROBE_SERIALS	((uint64_t)1 << 0)
@@ -85,7 +92,7 @@ int journal_probe_dump(const journal_probe *p, int fd);
 
 /*
  * Probe the machine whose dump fd gives to its end; nothing is asked of this
- * one, and what the dump does not answer is unknown.  Anybody may have written
+ * one, and what the dump does not answer is unknown (-ENOMSG).  Anybody may have written
  * the dump: it is read with bounds, and believed no more than a machine.
  * options may be NULL.  *ret_line (may be NULL) is set when the dump cannot be
  * used: the line, from 1, or 0.
@@ -115,6 +122,13 @@ int journal_probe_fact(const journal_probe *p, const char *name,
 /* The i-th method in order of preference, or -ENOENT past the last. */
 int journal_probe_method_at(const journal_probe *p, size_t i,
 			    struct journal_probe_method *ret_method);
+
+/*
+ * The i-th carrier of writes, "pwritev2" first, or -ENOENT past the last.
+ * Which one a journal uses is its driver's choice; journal_info() says it.
+ */
+int journal_probe_carrier_at(const journal_probe *p, size_t i,
+			     struct journal_probe_carrier *ret_carrier);
 
 /* NULL is allowed. */
 void journal_probe_close(journal_probe *p);

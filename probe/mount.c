@@ -220,19 +220,16 @@ static struct wanted look_at_dir(journal_probe *p)
 	return w;
 }
 
-/* Does the comma-separated list hold this option? */
-static bool has_option(const char *list, const char *option)
+bool jnl_has_option(const char *list, const char *option)
 {
 	size_t len = strlen(option);
-	const char *s = list;
+	const char *s;
 
-	while (s) {
-		if (!strncmp(s, option, len) && (s[len] == ',' || !s[len]))
+	for (s = list; *s; s += strcspn(s, ",\n"), s += !!*s)
+		if (!strncmp(s, option, len) &&
+		    (option[len - 1] == '=' || !s[len] || s[len] == ',' ||
+		     s[len] == '\n'))
 			return true;
-		s = strchr(s, ',');
-		if (s)
-			s++;
-	}
 	return false;
 }
 
@@ -252,6 +249,16 @@ static const struct {
 /* These flush, and show an option above when they do not. */
 static const char *const flushing_types[] = { "ext4", "xfs", "btrfs", "f2fs" };
 
+static bool is_flushing(const char *type)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(flushing_types) / sizeof(flushing_types[0]); i++)
+		if (!strcmp(flushing_types[i], type))
+			return true;
+	return false;
+}
+
 static const char *off_option(const struct line *l)
 {
 	size_t i;
@@ -259,8 +266,8 @@ static const char *off_option(const struct line *l)
 	for (i = 0; i < sizeof(off_options) / sizeof(off_options[0]); i++) {
 		if (off_options[i].type && strcmp(off_options[i].type, l->type))
 			continue;
-		if (has_option(l->super_options, off_options[i].option) ||
-		    has_option(l->options, off_options[i].option))
+		if (jnl_has_option(l->super_options, off_options[i].option) ||
+		    jnl_has_option(l->options, off_options[i].option))
 			return off_options[i].option;
 	}
 	return NULL;
@@ -269,7 +276,6 @@ static const char *off_option(const struct line *l)
 static void set_barrier(journal_probe *p, const struct line *l)
 {
 	const char *off = off_option(l);
-	size_t i;
 
 	if (off) {
 		p->barrier_option = jnl_probe_strdup(p, off);
@@ -277,10 +283,9 @@ static void set_barrier(journal_probe *p, const struct line *l)
 				mountinfo);
 		return;
 	}
-	for (i = 0; i < sizeof(flushing_types) / sizeof(flushing_types[0]); i++)
-		if (!strcmp(flushing_types[i], l->type))
-			jnl_fact_number(p, JNL_FS_BARRIER,
-					JOURNAL_FACT_REPORTED, 1, mountinfo);
+	if (is_flushing(l->type))
+		jnl_fact_number(p, JNL_FS_BARRIER, JOURNAL_FACT_REPORTED, 1,
+				mountinfo);
 }
 
 /* Both lists in one; "rw" and "ro" of the file system only if they differ. */
@@ -304,8 +309,36 @@ static void all_unknown(journal_probe *p, int error)
 {
 	jnl_fact_unknown(p, JNL_FS_TYPE, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_POINT, error, mountinfo);
+	jnl_fact_unknown(p, JNL_FS_MOUNT_SOURCE, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_MOUNT_OPTIONS, error, mountinfo);
 	jnl_fact_unknown(p, JNL_FS_BARRIER, error, mountinfo);
+}
+
+int jnl_mount_of(journal_probe *p, unsigned int major, unsigned int minor,
+		 char **ret_type, int *ret_flushes)
+{
+	const struct wanted w = {
+		.has_dev = true, .major = major, .minor = minor,
+	};
+	struct line l;
+	char *text;
+	int ret;
+
+	ret = jnl_ask_text(p->machine, JNL_ASK_FILE, mountinfo,
+			   MOUNTINFO_MAX_BYTES, &text);
+	if (ret < 0)
+		return ret;
+	l = best_line(text, &w);
+	if (l.type) {
+		*ret_type = jnl_probe_strdup(p, l.type);
+		*ret_flushes = off_option(&l) ? 0 :
+			       is_flushing(l.type) ? 1 : -1;
+		ret = *ret_type ? 0 : -ENOMEM;
+	} else {
+		ret = -ENOENT;
+	}
+	free(text);
+	return ret;
 }
 
 void jnl_prober_mount(journal_probe *p)
@@ -331,6 +364,8 @@ void jnl_prober_mount(journal_probe *p)
 		set_options(p, &l);
 		set_barrier(p, &l);
 		p->mount_source = jnl_probe_strdup(p, l.source);
+		jnl_fact_text(p, JNL_FS_MOUNT_SOURCE, JOURNAL_FACT_REPORTED,
+			      l.source, mountinfo);
 	} else {
 		/* A mount that this process's root cannot reach. */
 		all_unknown(p, -ENOENT);

@@ -19,12 +19,18 @@
 /* Later probers look at what earlier ones found. */
 static void (*const probers[])(journal_probe *p) = {
 	jnl_prober_kernel,
+	jnl_prober_io_uring,
 	jnl_prober_mount,	/* /proc/self/mountinfo: type, barriers */
 	jnl_prober_fs,		/* fstatfs(2): block size, room, type */
-	jnl_prober_raw,		/* a device in the directory's place */
-	jnl_prober_device,	/* /sys/dev/block */
-	jnl_prober_stable,	/* type and device: does it outlive the power? */
+	jnl_prober_raw,		/* a device in the place of a directory */
+	jnl_prober_layers,	/* /sys: what the file system lies on */
+	jnl_prober_device,	/* the topmost one, and its queue */
+	jnl_prober_nvme,	/* the drive: controllers, nodes, Flush */
+	jnl_prober_identify,	/* what the drive says of itself */
+	jnl_prober_untorn,	/* what follows from that */
+	jnl_prober_stable,	/* type and layers: does it outlive the power? */
 	jnl_prober_tries,	/* real writes, in blocks that all of it asks for */
+	jnl_prober_in_place,
 };
 
 static int probe(journal_probe *p)
@@ -35,6 +41,7 @@ static int probe(journal_probe *p)
 		probers[i](p);
 	jnl_rank_methods(p, false, &p->strict);
 	jnl_rank_methods(p, true, &p->tolerant);
+	jnl_carrier_judge(p);
 	return p->oom ? -ENOMEM :
 			jnl_rank_trail(p, &p->strict, p->strict.chosen);
 }
@@ -67,6 +74,7 @@ int jnl_probe_machine(journal_probe **ret_p, struct jnl_machine *m,
 	if (!p)
 		return -ENOMEM;
 	p->flags = flags;
+	p->drive = SIZE_MAX;
 	p->path = strdup(path);
 	if (!p->path) {
 		free(p);
@@ -108,7 +116,7 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 		  const char *path)
 {
-	return jnl_probe_dir_at(ret_p, sys, dirfd, path, "");
+	return jnl_probe_linux(ret_p, sys, dirfd, path, "", JNL_PROBE_QUICK);
 }
 
 void journal_probe_close(journal_probe *p)
@@ -121,7 +129,9 @@ void journal_probe_close(journal_probe *p)
 	jnl_answers_free(&p->answers);
 	free(p->mount_source);
 	free(p->barrier_option);
-	free(p->disk);
+	jnl_layers_free(p);
+	free(p->ring_reason);
+	free(p->ring_words);
 	free(p->trail);
 	free(p->path);
 	free(p);

@@ -54,6 +54,13 @@ int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 int jnl_probe_choose(journal_probe *p, const char *name, bool allow_volatile,
 		     struct jnl_choice *ret_choice, const char **ret_reason);
 
+/*
+ * Why there is no ring, after call ("io_uring_setup", ...) was refused with
+ * error, in the words that the probe uses itself; good until the next time.
+ */
+const char *jnl_probe_ring_refused(journal_probe *p, const char *call,
+				   int error);
+
 /* One line for each method: chosen, usable, or refused and why.  The text
  * belongs to the probe. */
 const char *jnl_probe_trail(const journal_probe *p);

@@ -1,11 +1,8 @@
 /*
  * probe/rank.c - which method, and why not the others.
  *
- * Every need of a method is judged by one fact.  A fact that says no refuses,
- * always.  A fact that is not known refuses if it could have been tried here
- * (direct I/O, flush); what nobody can try (barriers behind a network, what a
- * FUSE server does) is let through, and said aloud in the reason as "not
- * verified".  The remedy stands beside each refusal.
+ * The methods stand in the order of preference (lib/method.c); the first one
+ * whose needs are met (probe/needs.c) and that need not be asked for is chosen.
  */
 #include "config.h"
 
@@ -17,135 +14,7 @@
 #include <unistd.h>
 
 #include "probe/facts.h"
-
-enum verdict { YES, NO, UNKNOWN };
-
-static enum verdict judge_number(const journal_probe *p, enum jnl_fact id)
-{
-	if (!jnl_fact_known(p, id))
-		return UNKNOWN;
-	return p->facts[id].value ? YES : NO;
-}
-
-static enum verdict judge_text(const journal_probe *p, enum jnl_fact id)
-{
-	if (!jnl_fact_known(p, id))
-		return UNKNOWN;
-	return p->facts[id].text ? YES : NO;
-}
-
-static const char *why(int error)
-{
-	const char *text = error ? strerrordesc_np(-error) : NULL;
-
-	return text ? text : "nobody says";
-}
-
-/* The place, as people know it. */
-static const char *place(const journal_probe *p)
-{
-	return jnl_fact_text_or(p, JNL_FS_MOUNT_POINT, p->path);
-}
-
-static const char *type(const journal_probe *p)
-{
-	return jnl_fact_text_or(p, JNL_FS_TYPE, "this file system");
-}
-
-static char *explain_barrier(journal_probe *p, enum verdict v)
-{
-	const char *option = p->barrier_option;
-	bool plain;
-
-	if (v == UNKNOWN)
-		return jnl_probe_format(p, "fs.barrier (%s does not say if "
-					"flushes reach the drive)", type(p));
-	if (!option)
-		return NULL;
-	plain = !strncmp(option, "barrier", 7) || !strcmp(option, "nobarrier");
-	return jnl_probe_format(p, "%s is mounted with %s; remount it %s%s",
-				place(p), option,
-				plain ? "with barriers" : "without ",
-				plain ? "" : option);
-}
-
-static char *explain_stable(journal_probe *p, enum verdict v)
-{
-	const char *device = jnl_fact_text_or(p, JNL_DEVICE_NAME, NULL);
-
-	if (v == UNKNOWN)
-		return jnl_probe_format(p, "fs.stable (where %s keeps its data "
-					"is not known)",
-					device ? device : type(p));
-	return jnl_probe_format(p, "%s is %s%s%s, which forgets when the power "
-				"goes; use a directory on a drive", place(p),
-				type(p), device ? " on " : "",
-				device ? device : "");
-}
-
-/* What to do about a try that came to nothing. */
-static const char *remedy(int error)
-{
-	switch (-error) {
-	case EROFS:
-		return "remount it for writing";
-	case EACCES:
-	case EPERM:
-		return "get write permission for it";
-	case ENOSPC:
-	case EDQUOT:
-		return "free some space";
-	case EIO:
-		return "see the kernel log for what is wrong with the drive";
-	default:
-		return "see the kernel log";
-	}
-}
-
-static char *untried(journal_probe *p, enum jnl_fact id)
-{
-	return jnl_probe_format(p, "could not be tried in %s: %s (%s); %s",
-				p->path, why(p->facts[id].error),
-				*p->facts[id].source ? p->facts[id].source :
-						       "an earlier try",
-				remedy(p->facts[id].error));
-}
-
-static char *explain_direct(journal_probe *p, enum verdict v)
-{
-	if (v == UNKNOWN)
-		return untried(p, JNL_FS_DIRECT_IO);
-	return jnl_probe_format(p, "%s refuses O_DIRECT (%s); a file system on "
-				"a drive of its own has it", type(p),
-				why(p->facts[JNL_FS_DIRECT_IO].error));
-}
-
-static char *explain_flush(journal_probe *p, enum verdict v)
-{
-	if (v == UNKNOWN)
-		return untried(p, JNL_FS_FLUSH);
-	return jnl_probe_format(p, "%s has neither fdatasync nor fsync (%s); "
-				"use another file system", type(p),
-				why(p->facts[JNL_FS_FLUSH].error));
-}
-
-/* In the order in which they are named when several are missing. */
-static const struct need {
-	enum jnl_need bit;
-	enum jnl_fact fact;
-	bool may_be_unknown;
-	enum verdict (*judge)(const journal_probe *p, enum jnl_fact id);
-	char *(*explain)(journal_probe *p, enum verdict v);
-} needs[] = {
-	{ JNL_NEED_BARRIER, JNL_FS_BARRIER, true, judge_number,
-	  explain_barrier },
-	{ JNL_NEED_STABLE, JNL_FS_STABLE, true, judge_number, explain_stable },
-	{ JNL_NEED_DIRECT_IO, JNL_FS_DIRECT_IO, false, judge_number,
-	  explain_direct },
-	{ JNL_NEED_FLUSH, JNL_FS_FLUSH, false, judge_text, explain_flush },
-};
-
-#define NEEDS	(sizeof(needs) / sizeof(needs[0]))
+#include "probe/needs.h"
 
 uint64_t jnl_rank_block_size(const journal_probe *p, enum jnl_fact *ret_fact)
 {
@@ -192,48 +61,22 @@ static bool dsync_works(const journal_probe *p, const struct jnl_method *m)
 	       p->facts[JNL_KERNEL_RWF_DSYNC].value == 1;
 }
 
-/* Appends "; not verified: " or ", " and what; takes both strings over. */
-static char *add_doubt(journal_probe *p, char *doubts, char *what)
-{
-	char *both = NULL;
-
-	if (what)
-		both = jnl_probe_format(p, "%s%s%s", doubts ? doubts : "",
-					doubts ? ", " : "; not verified: ",
-					what);
-	free(doubts);
-	free(what);
-	return both;
-}
-
-static char *doubts(journal_probe *p, unsigned int wanted)
-{
-	char *all = NULL;
-	size_t i;
-
-	for (i = 0; i < NEEDS; i++)
-		if ((needs[i].bit & wanted) &&
-		    needs[i].judge(p, needs[i].fact) == UNKNOWN)
-			all = add_doubt(p, all, needs[i].explain(p, UNKNOWN));
-	/* Set by hand it looks the same as a drive without a cache. */
-	if (jnl_fact_is(p, JNL_DEVICE_WRITE_CACHE, "write through"))
-		all = add_doubt(p, all, jnl_probe_format(p,
-			"device.write_cache (\"write through\": the kernel "
-			"sends %s no flushes)",
-			jnl_fact_text_or(p, JNL_DEVICE_NAME, "the drive")));
-	return all;
-}
-
 static char *why_usable(journal_probe *p, const struct jnl_method *m,
 			bool volatile_ok)
 {
 	const char *flush = jnl_fact_text_or(p, JNL_FS_FLUSH, "");
 	bool direct = m->needs & JNL_NEED_DIRECT_IO;
-	bool forgets = volatile_ok && judge_number(p, JNL_FS_STABLE) == NO;
+	bool forgets = volatile_ok && jnl_fact_known(p, JNL_FS_STABLE) &&
+		       !p->facts[JNL_FS_STABLE].value;
 	char *doubt, *reason;
 
-	doubt = doubts(p, m->needs);
-	if (direct && dsync_works(p, m))
+	doubt = jnl_needs_doubts(p, m->needs);
+	if (m->needs & JNL_NEED_PASSTHROUGH)
+		reason = jnl_probe_format(p, "O_DIRECT and NVMe Flush by %s "
+					  "were tried here and work",
+					  jnl_fact_text_or(p, JNL_DRIVE_NODE,
+							   "its node"));
+	else if (direct && dsync_works(p, m))
 		reason = jnl_probe_format(p, "O_DIRECT and RWF_DSYNC were "
 					  "tried here and work");
 	else if (direct && p->facts[JNL_FS_DIRECT_IO].state ==
@@ -245,55 +88,21 @@ static char *why_usable(journal_probe *p, const struct jnl_method *m,
 		reason = jnl_probe_format(p, "O_DIRECT and %s were tried here "
 					  "and work, RWF_DSYNC does not (%s)",
 					  flush,
-					  why(p->facts[JNL_KERNEL_RWF_DSYNC].error));
+					  jnl_why(p->facts[JNL_KERNEL_RWF_DSYNC].error));
 	else
 		reason = jnl_probe_format(p, "%s was tried here and works",
 					  flush);
-	if (reason && (doubt || forgets)) {
-		char *more = jnl_probe_format(p, "%s%s%s", reason, forgets ?
-			"; what is written is lost when the power goes, which "
-			"was allowed" : "", doubt ? doubt : "");
+	if (reason && (doubt || forgets || m->on_request)) {
+		char *more = jnl_probe_format(p, "%s%s%s%s", reason,
+			m->on_request ? "; used only if asked for" : "",
+			forgets ? "; what is written is lost when the power "
+			"goes, which was allowed" : "", doubt ? doubt : "");
 
 		free(reason);
 		reason = more;
 	}
 	free(doubt);
 	return reason;
-}
-
-/* NULL: usable.  Else why not, and *ret_fact is what said so. */
-static char *why_not(journal_probe *p, const struct jnl_method *m,
-		     unsigned int waived, enum jnl_fact *ret_fact)
-{
-	enum jnl_fact most;
-	uint64_t block;
-	size_t i;
-
-	for (i = 0; i < NEEDS; i++) {
-		const struct need *n = &needs[i];
-		enum verdict v;
-		char *text, *line;
-
-		if (!(m->needs & ~waived & n->bit))
-			continue;
-		v = n->judge(p, n->fact);
-		if (v == YES || (v == UNKNOWN && n->may_be_unknown))
-			continue;
-		*ret_fact = n->fact;
-		text = n->explain(p, v);
-		line = jnl_probe_format(p, "%s: %s", jnl_fact_name(n->fact),
-					text ? text : "no");
-		free(text);
-		return line;
-	}
-	block = jnl_rank_block_size(p, &most);
-	if (!(m->needs & JNL_NEED_DIRECT_IO) || block <= JNL_BLOCK_MAX)
-		return NULL;
-	*ret_fact = most;
-	return jnl_probe_format(p, "%s: blocks of %llu bytes are asked for and "
-				"a journal's are %u at most; use a device with "
-				"smaller ones", jnl_fact_name(most),
-				(unsigned long long)block, JNL_BLOCK_MAX);
 }
 
 static void rank_one(journal_probe *p, struct jnl_rank *rank, size_t i,
@@ -304,8 +113,8 @@ static void rank_one(journal_probe *p, struct jnl_rank *rank, size_t i,
 	enum jnl_fact fact = JNL_FACT_COUNT;
 
 	out->name = m->name;
-	rank->reasons[i] = why_not(p, m, allow_volatile ? JNL_NEED_STABLE : 0,
-				   &fact);
+	rank->reasons[i] = jnl_needs_why_not(p, m, allow_volatile ?
+					     JNL_NEED_STABLE : 0, &fact);
 	/* A refusal whose text found no memory is a refusal. */
 	out->usable = fact == JNL_FACT_COUNT;
 	if (out->usable)
@@ -314,11 +123,13 @@ static void rank_one(journal_probe *p, struct jnl_rank *rank, size_t i,
 	out->fact = out->usable ? "" : jnl_fact_name(fact);
 	out->carrier = out->usable ? "pwritev2" : "";
 	out->barrier = "";
-	if (out->usable)
+	if (out->usable && (m->needs & JNL_NEED_PASSTHROUGH))
+		out->barrier = "NVMe Flush";
+	else if (out->usable)
 		out->barrier = dsync_works(p, m) ? "RWF_DSYNC" :
 			       jnl_fact_is(p, JNL_FS_FLUSH, "fsync") ?
 					"fsync" : "fdatasync";
-	if (out->usable && rank->chosen == JNL_METHODS_MAX)
+	if (out->usable && !m->on_request && rank->chosen == JNL_METHODS_MAX)
 		rank->chosen = i;
 }
 
@@ -395,6 +206,69 @@ int jnl_rank_trail(journal_probe *p, const struct jnl_rank *rank,
 	return 0;
 }
 
+static uint64_t known_or_0(const journal_probe *p, enum jnl_fact id)
+{
+	return jnl_fact_known(p, id) ? p->facts[id].value : 0;
+}
+
+static bool is_0(const journal_probe *p, enum jnl_fact id)
+{
+	return jnl_fact_known(p, id) && !p->facts[id].value;
+}
+
+/* A write with RWF_ATOMIC and RWF_DSYNC is one command that is on the medium
+ * when it completes: with FUA, or where nothing forgets. */
+static bool atomic_works(const journal_probe *p, const struct jnl_method *m)
+{
+	return dsync_works(p, m) &&
+	       p->facts[JNL_KERNEL_RWF_ATOMIC].state == JOURNAL_FACT_TRIED &&
+	       p->facts[JNL_KERNEL_RWF_ATOMIC].value == 1 &&
+	       (known_or_0(p, JNL_DEVICE_FUA) ||
+		is_0(p, JNL_DRIVE_VOLATILE_CACHE));
+}
+
+static uint64_t boundary(const journal_probe *p)
+{
+	uint64_t blocks = known_or_0(p, JNL_DRIVE_NABSPF);
+
+	return blocks ? (blocks + 1) * known_or_0(p, JNL_DRIVE_BLOCK_BYTES) :
+			known_or_0(p, JNL_DEVICE_ATOMIC_BOUNDARY);
+}
+
+/*
+ * The smallest of what the drive promises, what the kernel lets through to the
+ * device and what the file system says of a file; nothing unless all do.
+ */
+static struct jnl_untorn untorn(const journal_probe *p,
+				const struct jnl_method *m, uint32_t block)
+{
+	static const enum jnl_fact limits[] = {
+		JNL_DRIVE_UNTORN_BYTES, JNL_DEVICE_ATOMIC_UNIT_MAX,
+		JNL_FS_ATOMIC_UNIT_MAX,
+	};
+	const struct jnl_untorn nothing = { .max = 0 };
+	uint64_t max = 1u << 31, min;
+	size_t i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		while (max && max > known_or_0(p, limits[i]))
+			max /= 2;
+	min = known_or_0(p, JNL_FS_ATOMIC_UNIT_MIN);
+	if (min < known_or_0(p, JNL_DEVICE_ATOMIC_UNIT_MIN))
+		min = known_or_0(p, JNL_DEVICE_ATOMIC_UNIT_MIN);
+	if (!atomic_works(p, m) || max < block || !min || min > block ||
+	    !jnl_fact_known(p, JNL_DEVICE_START_BYTES) ||
+	    !jnl_fact_known(p, JNL_DEVICE_ATOMIC_BOUNDARY) ||
+	    boundary(p) > UINT32_MAX)
+		return nothing;
+	return (struct jnl_untorn){
+		.min = (uint32_t)min,
+		.max = (uint32_t)max,
+		.boundary = (uint32_t)boundary(p),
+		.start = p->facts[JNL_DEVICE_START_BYTES].value,
+	};
+}
+
 static void fill_choice(const journal_probe *p, size_t i,
 			struct jnl_choice *ret_choice)
 {
@@ -403,9 +277,16 @@ static void fill_choice(const journal_probe *p, size_t i,
 
 	c.way.direct = m->needs & JNL_NEED_DIRECT_IO;
 	c.way.dsync = dsync_works(p, m);
+	if (m->needs & JNL_NEED_PASSTHROUGH) {
+		snprintf(c.generic, sizeof(c.generic), "%s",
+			 jnl_fact_text_or(p, JNL_DRIVE_NODE, ""));
+		c.generic_major = p->node_major;
+		c.generic_minor = p->node_minor;
+	}
 	c.way.flush = jnl_fact_is(p, JNL_FS_FLUSH, "fsync") ?
 		JNL_FLUSH_FSYNC : JNL_FLUSH_FDATASYNC;
 	c.block_size = block_size(p, m);
+	c.untorn = untorn(p, m, c.block_size);
 	c.nocow = jnl_fact_is(p, JNL_FS_TYPE, "btrfs");
 	*ret_choice = c;
 }

@@ -3,7 +3,8 @@
  *
  * What file systems are asked for is answered here: the fsync of a block device
  * flushes its cache, always (blkdev_fsync() in the kernel's block/fops.c), and
- * no option of a mount can keep it from that.
+ * no option of a mount can keep it from that.  What is overwritten there is
+ * overwritten where it lies.
  *
  * And the table of calls for a device that is looked at and belongs to nobody
  * here: nothing is ever written to it.  Its scratch file is the device itself,
@@ -34,6 +35,8 @@ void jnl_prober_raw(journal_probe *p)
 		jnl_fact_text(p, JNL_FS_TYPE, JOURNAL_FACT_REPORTED,
 			      "none (raw device)", source);
 		jnl_fact_number(p, JNL_FS_BARRIER, JOURNAL_FACT_REPORTED, 1,
+				source);
+		jnl_fact_number(p, JNL_FS_IN_PLACE, JOURNAL_FACT_REPORTED, 1,
 				source);
 	}
 	free(kind);

@@ -1,8 +1,10 @@
 # Unit and fault tests (check), and what they share.
-noinst_HEADERS += tests/lib/fault.h tests/lib/scratch.h tests/lib/suite.h
+noinst_HEADERS += tests/lib/drive.h tests/lib/fault.h \
+	tests/lib/scratch.h tests/lib/suite.h
 
 noinst_LTLIBRARIES += tests/libtest.la
-tests_libtest_la_SOURCES = tests/lib/fault.c tests/lib/scratch.c
+tests_libtest_la_SOURCES = tests/lib/drive.c tests/lib/fault.c \
+	tests/lib/scratch.c
 tests_libtest_la_LIBADD = libcore.la
 
 if HAVE_CHECK

@@ -204,8 +204,9 @@ static int f_fiemap(struct jnl_sys *s, int fd, struct fiemap *map)
 	map->fm_mapped_extents = 1;
 	map->fm_extents[0] = (struct fiemap_extent){
 		.fe_logical = map->fm_start,
+		.fe_physical = map->fm_start + FAULT(s)->physical,
 		.fe_length = map->fm_length,
-		.fe_flags = FIEMAP_EXTENT_LAST,
+		.fe_flags = FIEMAP_EXTENT_LAST | FAULT(s)->extent_flags,
 	};
 	return 0;
 }

@@ -42,7 +42,9 @@ struct fault {
 	size_t short_to;		/* pwrite, ring_result: not err, but a
 					 * short count */
 	bool after;			/* do it, then fail */
-	bool solid;			/* fiemap: all written, not shared */
+	bool solid;			/* fiemap: all written, not shared ... */
+	uint32_t extent_flags;		/* ... but for these FIEMAP_EXTENT_* */
+	uint64_t physical;		/* ... and from there on the device */
 	unsigned long hit;		/* how often it failed */
 };
 

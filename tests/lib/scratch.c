@@ -11,10 +11,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "tests/lib/drive.h"
 #include "tests/lib/scratch.h"
 
 static const struct jnl_method direct = { .name = "direct" };
 static const struct jnl_method buffered = { .name = "buffered" };
+static const struct jnl_method past = {
+	.name = "nvme-flush", .needs = JNL_NEED_PASSTHROUGH,
+};
 
 const struct jnl_choice choice_dsync = {
 	.method = &direct,
@@ -25,6 +29,14 @@ const struct jnl_choice choice_flush = {
 	.method = &direct,
 	.way = { .direct = true },
 	.block_size = 4096,
+};
+const struct jnl_choice choice_nvme = {
+	.method = &past,
+	.way = { .direct = true, .dsync = true },
+	.block_size = 4096,
+	.generic = DRIVE_NODE,
+	.generic_major = DRIVE_MAJOR,
+	.generic_minor = DRIVE_MINOR,
 };
 const struct jnl_choice choice_buffered = {
 	.method = &buffered,

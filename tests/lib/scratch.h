@@ -20,6 +20,8 @@ char *scratch_path(const char *path, const char *name);
 /* The ways a journal can write, to be given in struct jnl_env. */
 extern const struct jnl_choice choice_dsync;	/* O_DIRECT, RWF_DSYNC */
 extern const struct jnl_choice choice_flush;	/* O_DIRECT, fdatasync */
+/* O_DIRECT, flushes by DRIVE_NODE of tests/lib/drive.h; else as choice_dsync */
+extern const struct jnl_choice choice_nvme;
 extern const struct jnl_choice choice_buffered;	/* page cache, fdatasync */
 
 #endif

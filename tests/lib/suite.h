@@ -8,9 +8,9 @@
 #include <stdlib.h>
 
 /* setup and teardown, around every test, may be NULL. */
-static inline int run_suite(const char *name, const TTest *const *tests,
-			    size_t n, double timeout_s, void (*setup)(void),
-			    void (*teardown)(void))
+static inline int run_suite_with(const char *name, const TTest *const *tests,
+				 size_t n, double timeout_s,
+				 void (*setup)(void), void (*teardown)(void))
 {
 	Suite *s = suite_create(name);
 	TCase *tc = tcase_create(name);
@@ -30,13 +30,19 @@ static inline int run_suite(const char *name, const TTest *const *tests,
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+static inline int run_suite(const char *name, const TTest *const *tests,
+			    size_t n, double timeout_s)
+{
+	return run_suite_with(name, tests, n, timeout_s, NULL, NULL);
+}
+
 #define RUN_SUITE_WITH(name, timeout_s, setup, teardown, ...) \
 	int main(void) \
 	{ \
 		const TTest *const tests[] = { __VA_ARGS__ }; \
-		return run_suite(name, tests, \
-				 sizeof(tests) / sizeof(tests[0]), timeout_s, \
-				 setup, teardown); \
+		return run_suite_with(name, tests, \
+				      sizeof(tests) / sizeof(tests[0]), timeout_s, \
+				      setup, teardown); \
 	}
 #define RUN_SUITE(name, timeout_s, ...) \
 	RUN_SUITE_WITH(name, timeout_s, NULL, NULL, __VA_ARGS__)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "journal/core.h"
+#include "tests/lib/drive.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/scratch.h"
 #include "tests/lib/suite.h"
@@ -23,6 +24,7 @@ static const char *driver, *carrier;	/* as in the options */
 
 struct run {
 	struct fault fault;
+	struct drive drive;		/* beneath it, for choice_nvme */
 	const struct jnl_choice *choice;
 	uint64_t lsn[2 * RECORDS];	/* of record i, 0: not appended */
 	int appended;			/* records that got an LSN */
@@ -147,6 +149,10 @@ static const int errnos[][7] = {
 	[FAULT_FSTAT] = { -EIO },
 	[FAULT_LOCK] = { -ENOLCK, -EACCES },
 	[FAULT_GET_FLAGS] = { -ENOTTY },
+	[FAULT_FIEMAP] = { -EOPNOTSUPP, -EIO },
+	[FAULT_NVME_ID] = { -ENOTTY, -EIO },
+	/* a positive one is the drive's */
+	[FAULT_NVME_FLUSH] = { -EACCES, -EIO, -EINTR, -ENODEV, -EAGAIN, 0x4006 },
 	[FAULT_RANDOM] = { -EIO },
 	[FAULT_RING_SETUP] = { -EPERM, -ENOSYS, -ENOMEM, -EINVAL, -EMFILE },
 	[FAULT_RING_ENTER] = { -EIO, -EBADF, -ENXIO, -EINTR, -EAGAIN },
@@ -155,6 +161,15 @@ static const int errnos[][7] = {
 	[FAULT_CALLS] = { 0 },
 };
 
+static void begin(struct run *run, const struct jnl_choice *choice)
+{
+	memset(run, 0, sizeof(*run));
+	drive_init(&run->drive);
+	fault_init(&run->fault, &run->drive.sys);
+	run->fault.solid = choice == &choice_nvme;
+	run->choice = choice;
+}
+
 /* One whole history with one fault in it: create and work, work again. */
 static unsigned long history(const struct jnl_choice *choice,
 			     enum fault_call call, unsigned long at,
@@ -162,9 +177,7 @@ static unsigned long history(const struct jnl_choice *choice,
 {
 	static struct run run;
 
-	memset(&run, 0, sizeof(run));
-	fault_init(&run.fault, jnl_sys_linux());
-	run.choice = choice;
+	begin(&run, choice);
 	setup();
 	fault_set(&run.fault, call, at, times, err);
 	run.fault.short_to = short_to;
@@ -189,9 +202,7 @@ static unsigned long uses(const struct jnl_choice *choice, enum fault_call call)
 {
 	static struct run run;
 
-	memset(&run, 0, sizeof(run));
-	fault_init(&run.fault, jnl_sys_linux());
-	run.choice = choice;
+	begin(&run, choice);
 	setup();
 	work(&run, false);
 	ck_assert_int_eq(run.acked, RECORDS);
@@ -229,15 +240,17 @@ static unsigned long sweep(const struct jnl_choice *choice,
 }
 
 static const struct jnl_choice *const choices[] = {
-	&choice_dsync, &choice_flush, &choice_buffered,
+	&choice_dsync, &choice_flush, &choice_buffered, &choice_nvme,
 };
+
+#define CHOICES	(sizeof(choices) / sizeof(choices[0]))
 
 static void sweep_all(const enum fault_call *calls, size_t n)
 {
 	unsigned long hits = 0;
 
 	for (size_t c = 0; c < n; c++) {
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < CHOICES; i++)
 			hits += sweep(choices[i], calls[c]);
 	}
 	/* a sweep that hits nothing proves nothing */
@@ -259,6 +272,21 @@ START_TEST(a_failed_flush_loses_nothing_acknowledged)
 	};
 
 	sweep_all(calls, 2);
+}
+END_TEST
+
+START_TEST(a_failed_flush_of_the_drive_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_NVME_FLUSH, FAULT_NVME_ID, FAULT_FIEMAP,
+	};
+
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_uint_gt(sweep(&choice_nvme, calls[i]), 0);
+	driver = "thread";
+	ck_assert_uint_gt(sweep(&choice_nvme, FAULT_FIEMAP), 0);
+	carrier = "pwritev2";
+	ck_assert_uint_gt(sweep(&choice_nvme, FAULT_NVME_FLUSH), 0);
 }
 END_TEST
 
@@ -303,7 +331,8 @@ START_TEST(a_failed_call_or_result_of_the_ring_loses_nothing_acknowledged)
 	driver = "thread";
 	for (size_t c = 0; c < 4; c++) {
 		hits = sweep(&choice_dsync, calls[c]) +
-		       sweep(&choice_flush, calls[c]);
+		       sweep(&choice_flush, calls[c]) +
+		       sweep(&choice_nvme, calls[c]);
 		/* a kernel without a ring is only asked for one */
 		if (calls[c] == FAULT_RING_SETUP || uses(&choice_dsync,
 							 FAULT_RING_ENTER))
@@ -344,7 +373,7 @@ START_TEST(a_short_write_anywhere_is_resumed)
 {
 	static const size_t lengths[] = { 1, 512, 4095, 4096, 5000 };
 
-	for (size_t c = 0; c < 3; c++) {
+	for (size_t c = 0; c < CHOICES; c++) {
 		unsigned long n = uses(choices[c], FAULT_PWRITE);
 
 		for (unsigned long at = 1; at <= n; at += stride()) {
@@ -473,6 +502,7 @@ RUN_SUITE("fault", 300,
 	  a_single_failed_write_or_flush_is_survived,
 	  a_failed_write_loses_nothing_acknowledged,
 	  a_failed_flush_loses_nothing_acknowledged,
+	  a_failed_flush_of_the_drive_loses_nothing_acknowledged,
 	  a_failed_change_of_names_loses_nothing_acknowledged,
 	  a_failed_reservation_loses_nothing_acknowledged,
 	  a_failed_look_loses_nothing_acknowledged,
