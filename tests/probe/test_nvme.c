@@ -91,6 +91,8 @@ static const struct {
 	  "kind char\nrmajor 243\nrminor 7\nnsid 2\n", 0, "drive.node_opens" },
 	{ JNL_ASK_FILE, DISK "/nsid", "0\n", 0, "drive.node_opens" },
 	{ JNL_ASK_FILE, DISK "/nsid", "4294967295\n", 0, "drive.node_opens" },
+	{ JNL_ASK_FILE, DISK "/queue/write_cache", NULL, -ENOENT,
+	  "device.write_cache" },
 	{ JNL_ASK_TRY, "nvme_flush ng0n1 1", NULL, -EACCES, "drive.flush" },
 	{ JNL_ASK_TRY, "nvme_flush ng0n1 1", NULL, -EREMOTEIO, "drive.flush" },
 	{ JNL_ASK_TRY, "open direct", NULL, -EINVAL, "fs.direct_io" },
