@@ -119,8 +119,11 @@ COMMANDED = re.compile(r"drive\.(multi_controller|shared|volatile_cache|"
                        r"cache_enabled|block_bytes|n?aw.*|nsfeat|nab.*|mdts)$")
 
 
-def may_ask(kernel, who):
-    # Before 6.2 the kernel let no user identify (drivers/nvme/host/ioctl.c).
+def may_ask(kernel, who, fact=""):
+    # Before 6.2 the kernel let no user identify, and none lets a user get
+    # features (drivers/nvme/host/ioctl.c).
+    if fact == "drive.cache_enabled":
+        return who == "root"
     return who == "root" or who == "node" and kernel != "6.1"
 
 
@@ -140,7 +143,7 @@ def check_facts(kernel, drive, name, layout, who, facts):
                 isinstance(said, int) and said <= value
             check(good, f"{row}: {fact} is no more than the drive's",
                   f"{said}, the drive's is {value}")
-        elif COMMANDED.match(fact) and not may_ask(kernel, who):
+        elif COMMANDED.match(fact) and not may_ask(kernel, who, fact):
             check(said is None and f["errno"],
                   f"{row}: {fact} is unknown, with the error", f"{f}")
         elif fact == "drive.untorn_bytes" and not may_ask(kernel, who):
@@ -200,13 +203,28 @@ def verdicts(where, who):
             else str(f["value"])
         if "untorn" in probe:
             found["untorn"] = str(probe["untorn"])
-    last = read(f"{where}/{who}.open").strip().splitlines()
-    try:
-        info = json.loads(last[-1])
-        found["open"] = "yes" if info["frontier"] > 0 else "empty"
-    except (IndexError, ValueError):
-        found["open"] = "no"
+    for line in read(f"{where}/{who}.open").splitlines():
+        rc, method, said = line.split(" ", 2)
+        found[f"open-{method}"] = rc
+        found[f"said-{method}"] = said
     return found
+
+
+def check_open(row, found):
+    """journal_open does what the probe says, for the same reason."""
+    good = found["chosen"] not in ("none", "error")
+    check((found["open-default"] == "0") == good,
+          f"{row}: a journal opens if a method is chosen",
+          f"{found['chosen']}, {found['said-default']}")
+    reason = found.get("nvme-flush")
+    if reason is None:
+        return
+    check((found["open-nvme-flush"] == "0") == (reason == "usable"),
+          f"{row}: nvme-flush opens if it is usable",
+          f"{reason}, {found['said-nvme-flush']}")
+    check(reason == "usable" or reason in found["said-nvme-flush"],
+          f"{row}: nvme-flush is refused for the reason that is shown",
+          f"{reason}, {found['said-nvme-flush']}")
 
 
 def table(rows, path):
@@ -218,7 +236,9 @@ def table(rows, path):
         for who in USERS:
             for kernel in kernels:
                 cells = tuple(
-                    tuple(sorted(rows[kernel, d, layout, who].items()))
+                    tuple(sorted((k, v) for k, v in
+                                 rows[kernel, d, layout, who].items()
+                                 if not k.startswith(("open-", "said-"))))
                     for d in drives)
                 merged.setdefault((layout, who, cells), []).append(kernel)
     width = max(len(d) for d in drives + ["65536"]) + 1
@@ -276,7 +296,10 @@ def survey(expect_path, table_path, kernels):
                         check(False, f"{' '.join(row)} can be read", f"{e!r}")
                         continue
                     rows[row] = found
+                    check_open(" ".join(row), found)
                     for what, said in found.items():
+                        if what.startswith(("open-", "said-")):
+                            continue
                         wanted = expect.value(what, row)
                         check(said == wanted,
                               f"{' '.join(row)}: {what} is {wanted}", said)

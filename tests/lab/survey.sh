@@ -5,7 +5,8 @@
 #   DRIVE/id-ns, id-ctrl, feature-6	nvme-cli's JSON or number
 #   DRIVE/sysfs				"name value" of the block device
 #   DRIVE/LAYOUT/WHO.json, .err, .rc	journal-probe's
-#   DRIVE/LAYOUT/WHO.open		the method journal_open took, or why none
+#   DRIVE/LAYOUT/WHO.open		"status method message" of journal-tool
+#					append, with no method named and with
 #
 # WHO is root; node: a user who may open the namespace's nodes; user: one who
 # may not.  LAYOUT is a file system straight on the namespace, or
@@ -88,7 +89,7 @@ unlay()
 	esac
 }
 
-# ask WHO COMMAND... - one question by each.
+# as WHO COMMAND...
 as()
 {
 	who=$1
@@ -97,6 +98,17 @@ as()
 	root) "$@" ;;
 	*) as_user "$@" ;;
 	esac
+}
+
+# with WHO METHOD - journal-tool's options and the journal's place.
+with()
+{
+	[ "$2" = default ] || echo "--method $2"
+	if [ -d "$place" ]; then
+		echo "$place/$1-$2"
+	else
+		echo "--overwrite $place"
+	fi
 }
 
 ask()
@@ -110,17 +122,15 @@ ask()
 	as "$1" journal-probe --json "$place" >"$dir/$1.json" \
 		2>"$dir/$1.err" || rc=$?
 	echo "$rc" >"$dir/$1.rc"
-	journal=$place
-	[ ! -d "$place" ] || journal=$place/$1
-	{
-		printf 'one\ntwo\n' | as "$1" journal-tool append \
-			--segment-size 64K "$journal" 2>&1 >/dev/null &&
-			as "$1" journal-tool info --json "$journal" 2>&1
-	} >"$dir/$1.open" || :
-	if [ ! -d "$place" ]; then
-		wipefs -q -a "$place"
-		dd if=/dev/zero of="$place" bs=1M count=2 conv=fsync 2>/dev/null
-	fi
+	: >"$dir/$1.open"
+	for method in default nvme-flush; do
+		rc=0
+		# shellcheck disable=SC2046 # options
+		echo one | as "$1" journal-tool append --segment-size 64K \
+			$(with "$1" "$method") >/dev/null 2>"$dir/said" || rc=$?
+		echo "$rc $method $(tail -n 1 "$dir/said")" >>"$dir/$1.open"
+	done
+	rm "$dir/said"
 }
 
 modprobe dm-mod
