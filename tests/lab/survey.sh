@@ -56,17 +56,17 @@ wait_node()
 # open.
 lay()
 {
-	place=/mnt/survey
+	place=/mnt/$drive
 	nodes="$node /dev/ng${node#/dev/nvme}"
 	case $1 in
 	partition)
 		partitioned
 		make_fs ext4 "$part" "$place" ;;
 	dm-linear)
-		dmsetup create survey --table \
+		dmsetup create "$drive" --table \
 			"0 $(blockdev --getsz "$node") linear $node 0"
-		nodes="$nodes $(readlink -f /dev/mapper/survey)"
-		make_fs ext4 /dev/mapper/survey "$place" ;;
+		nodes="$nodes $(readlink -f "/dev/mapper/$drive")"
+		make_fs ext4 "/dev/mapper/$drive" "$place" ;;
 	raw)
 		wipefs -q -a "$node"
 		place=$node ;;
@@ -82,9 +82,9 @@ lay()
 
 unlay()
 {
-	[ "$place" != /mnt/survey ] || umount "$place"
+	[ ! -d "$place" ] || umount "$place"
 	case $1 in
-	dm-linear) dmsetup remove --retry survey ;;
+	dm-linear) dmsetup remove --retry "$drive" ;;
 	raw-part|partition) sfdisk -q --delete "$node" && wipefs -q -a "$node" ;;
 	esac
 }
@@ -133,8 +133,8 @@ ask()
 	rm "$dir/said"
 }
 
-modprobe dm-mod
-for drive; do
+survey()
+{
 	node=$(drive "$drive")
 	bs=$(cat "/sys/block/${node#/dev/}/queue/logical_block_size")
 	mkdir -p "/lab/out/$drive"
@@ -148,4 +148,18 @@ for drive; do
 		done
 		unlay "$layout"
 	done
+}
+
+# Side by side: the processors are slow.
+modprobe dm-mod
+jobs=
+for drive; do
+	survey >"/lab/out/log-$drive" 2>&1 &
+	jobs="$jobs $!"
+done
+for job in $jobs; do
+	wait "$job" || {
+		tail -n 5 /lab/out/log-*
+		exit 1
+	}
 done
