@@ -74,15 +74,15 @@ judged()
 	fi
 }
 
-# cases COMMAND... - prints "ok - ", "not ok - " and "skip - " lines.
+# cases COMMAND... - prints lines that begin with ok, not ok or FAILED, skip.
 cases()
 {
 	rc=0
 	"$@" >"$out/said" 2>&1 || rc=$?
 	cat "$out/said"
-	p=$(grep -c '^ok - ' "$out/said") || :
-	f=$(grep -c '^not ok - ' "$out/said") || :
-	s=$(grep -c '^skip - ' "$out/said") || :
+	p=$(grep -c '^ok[ :]' "$out/said") || :
+	f=$(grep -c -e '^not ok' -e '^FAILED' "$out/said") || :
+	s=$(grep -c '^skip' "$out/said") || :
 	if [ "$rc" -eq 77 ]; then
 		s=$((s + 1))
 	elif [ "$rc" -ne 0 ] && [ "$f" -eq 0 ]; then
@@ -132,6 +132,11 @@ programs()
 	done
 	# shellcheck disable=SC2086
 	judged programs $pairs
+}
+
+flushes()
+{
+	cases env srcdir="$top" builddir="$build" sh "$here/nvme.sh" "$@"
 }
 
 cuts()
@@ -215,6 +220,7 @@ failed=0
 skipped=0
 timed surveys "$@"
 timed programs "$@"
+timed flushes "$@"
 timed cuts "$@"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -9,7 +9,7 @@ set -eu
 . /lab/in/settings
 
 lab_nvmet=
-export PATH="/lab/in/build:/lab/in/build/tests:/lab/in/build/tests/unit:$PATH"
+export PATH="/lab/in/build:/lab/in/build/tests:/lab/in/build/tests/lab:$PATH"
 export LD_LIBRARY_PATH=/lab/in/build/.libs
 export TMPDIR=/mnt/tmp
 

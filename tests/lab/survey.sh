@@ -5,8 +5,8 @@
 #   DRIVE/id-ns, id-ctrl, feature-6	nvme-cli's JSON or number
 #   DRIVE/sysfs				"name value" of the block device
 #   DRIVE/LAYOUT/WHO.json, .err, .rc	journal-probe's
-#   DRIVE/LAYOUT/WHO.open		"status method message" of journal-tool
-#					append, with no method named and with
+#   DRIVE/LAYOUT/WHO.open		"status method message" of tests/lab/commit,
+#					with the best method and with nvme-flush
 #
 # WHO is root; node: a user who may open the namespace's nodes; user: one who
 # may not.  LAYOUT is a file system straight on the namespace, or
@@ -100,17 +100,6 @@ as()
 	esac
 }
 
-# with WHO METHOD - journal-tool's options and the journal's place.
-with()
-{
-	[ "$2" = default ] || echo "--method $2"
-	if [ -d "$place" ]; then
-		echo "$place/$1-$2"
-	else
-		echo "--overwrite $place"
-	fi
-}
-
 ask()
 {
 	mode=600
@@ -123,12 +112,14 @@ ask()
 		2>"$dir/$1.err" || rc=$?
 	echo "$rc" >"$dir/$1.rc"
 	: >"$dir/$1.open"
-	for method in default nvme-flush; do
+	for method in best nvme-flush; do
+		journal=$place
+		[ ! -d "$place" ] || journal=$place/$1-$method
 		rc=0
-		# shellcheck disable=SC2046 # options
-		echo one | as "$1" journal-tool append --segment-size 64K \
-			$(with "$1" "$method") >/dev/null 2>"$dir/said" || rc=$?
-		echo "$rc $method $(tail -n 1 "$dir/said")" >>"$dir/$1.open"
+		as "$1" commit write "$journal" "$method" caller 2 100 \
+			>"$dir/said" 2>&1 || rc=$?
+		echo "$rc $method $(grep -e '^open ' -e '^refused: ' \
+			"$dir/said" | head -n 1)" >>"$dir/$1.open"
 	done
 	rm "$dir/said"
 }
