@@ -20,3 +20,6 @@ tests_examples_no_io_uring_SOURCES = tests/examples/no_io_uring.c
 
 EXTRA_DIST += tests/examples/client.py tests/examples/order.py \
 	tests/examples/protocol.py tests/examples/server.sh
+# By hand: they take minutes.
+EXTRA_DIST += tests/examples-soak.sh tests/examples/soak.py \
+	tests/bench/redis.sh
