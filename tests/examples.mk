@@ -1,5 +1,6 @@
 # The examples of doc/: they do what they say.
-example_tests = tests/examples.sh tests/examples-kill.sh \
+example_tests = tests/examples.sh tests/examples-faults.sh \
+	tests/examples-kill.sh \
 	tests/examples-order.sh tests/examples-redis.sh \
 	tests/examples-server.sh
 dist_check_SCRIPTS += $(example_tests)
