@@ -608,7 +608,7 @@ static void advance(struct jnl_engine *e)
 static void write_done(struct jnl_batch *b, int err)
 {
 	assert(b->state == JNL_WRITING);
-	if (err)
+	if (err || b->doubtful)
 		b->state = JNL_FAILED;
 	else
 		b->state = b->dsync ? JNL_DURABLE : JNL_WRITTEN;
@@ -616,7 +616,9 @@ static void write_done(struct jnl_batch *b, int err)
 
 /*
  * The error of a flush is told once, and says nothing of which writes it is
- * about: every batch of the file that is not durable has failed.
+ * about: it is the drive's cache that failed, whatever file was flushed.  So
+ * every batch that rests on a flush and is not durable has failed; one whose
+ * write is still out fails when that ends.
  */
 static void flush_done(struct jnl_engine *e, const struct jnl_action *act,
 		       int err)
@@ -626,11 +628,12 @@ static void flush_done(struct jnl_engine *e, const struct jnl_action *act,
 	for (uint32_t i = 0; i < e->used; i++) {
 		struct jnl_batch *b = batch_at(e, i);
 
-		if (b->state != JNL_WRITTEN || segment_of(e, b) != act->segment)
-			continue;
-		if (err)
+		if (err && b->state == JNL_WRITTEN)
 			b->state = JNL_FAILED;
-		else if (b->flush_id == act->flush_id)
+		else if (err && b->state == JNL_WRITING && !b->dsync)
+			b->doubtful = true;
+		else if (b->state == JNL_WRITTEN &&
+			 b->flush_id == act->flush_id)
 			b->state = JNL_DURABLE;
 	}
 }

@@ -80,6 +80,7 @@ struct jnl_batch {
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
 	uint64_t trim;		/* as its header has it */
 	bool dsync;		/* to be written so that it is durable then */
+	bool doubtful;		/* a flush has failed since it was handed out */
 };
 
 enum jnl_action_kind {

@@ -11,3 +11,9 @@ tests_unit_test_barrier_LDADD = $(unit_ldadd)
 tests_unit_test_untorn_CFLAGS = $(unit_cflags)
 tests_unit_test_untorn_LDADD = $(unit_ldadd)
 endif
+
+# In the lab's guests (tests/lab/nvme.sh): real drives, real Flushes.
+check_PROGRAMS += tests/lab/commit
+tests_lab_commit_SOURCES = tests/lab/commit.c
+tests_lab_commit_LDADD = libcore.la
+EXTRA_DIST += tests/lab/nvme.sh tests/lab/nvme-guest.sh

@@ -188,6 +188,9 @@ static void set_up(struct world *w)
 		w->segment_size = 65536;
 		w->record_max = 20000;
 	}
+	if (w->rule ? w->rule->untorn : !sim_pick(&w->pick, 3))
+		w->untorn = SIM_BLOCK << (1 + sim_pick(&w->pick, 4));
+	w->moves = w->rule ? w->rule->moves : !sim_pick(&w->pick, 4);
 	w->raw = w->rule ? w->rule->raw :
 		 !w->emit && (w->always_raw || !sim_pick(&w->pick, 6));
 	if (w->raw)
@@ -380,6 +383,7 @@ static void world_reset(struct world *w, uint64_t seed)
 	w->acked = w->appended = 0;
 	w->trim = (struct trim){ 0 };
 	w->raw = w->tight = false;
+	w->untorn = 0;
 	*w->violation = 0;
 }
 

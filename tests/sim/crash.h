@@ -38,7 +38,8 @@
 #define MAX_DEPTH	4u
 #define LSN_UNKNOWN	UINT64_MAX
 
-enum { DIRECT_DSYNC, DIRECT_FLUSH, BUFFERED, METHODS };
+/* PAST: nvme-flush */
+enum { DIRECT_DSYNC, DIRECT_FLUSH, BUFFERED, PAST, METHODS };
 
 struct world;
 
@@ -69,6 +70,10 @@ struct rule {
 	bool trims;		/* records are given back, files used again */
 	bool raw;		/* on a block device */
 	bool trim_early;	/* files go before the trim is durable */
+	bool untorn;		/* the drive says that it does not tear ... */
+	bool tears;		/* ... and does */
+	bool moves;		/* somebody moves the blocks of spares */
+	bool settle_early;	/* a Flush counts for a new segment at once */
 };
 
 struct point {
@@ -110,6 +115,8 @@ struct world {
 	bool trims;		/* records are given back */
 	bool raw;		/* on a block device */
 	bool tight;		/* ... which may be full */
+	bool moves;		/* the blocks of spares are moved */
+	uint32_t untorn;	/* bytes that the drive does not tear */
 
 	struct sim_disk *disk;	/* between lives */
 	bool created;

@@ -483,6 +483,7 @@ int sim_write_begin(struct sim_disk *d, int file, const void *buf, size_t len,
 		slot++;
 	assert(slot < SIM_FLYING);
 	w->refs = 1;
+	w->whole = false;
 	w->file = file;
 	w->how = how;
 	w->offset = offset;
@@ -490,6 +491,21 @@ int sim_write_begin(struct sim_disk *d, int file, const void *buf, size_t len,
 	memcpy(w->data, buf, len);
 	d->fly[slot] = w;
 	return slot;
+}
+
+void sim_write_whole(struct sim_disk *d, int slot)
+{
+	d->fly[slot]->whole = true;
+}
+
+/* Whether the next block of a write arrives; of one that cannot tear all do
+ * what the first does. */
+static bool arrives(const struct sim_fly *w, uint32_t block, bool *first,
+		    struct sim_pick *p)
+{
+	if (!w->whole || block == fly_first(w))
+		*first = sim_coin(p);
+	return *first;
 }
 
 void sim_write_end(struct sim_disk *d, int slot)
@@ -504,11 +520,14 @@ void sim_write_end(struct sim_disk *d, int slot)
 void sim_write_fail(struct sim_disk *d, int slot, struct sim_pick *p)
 {
 	const struct sim_fly *w = d->fly[slot];
-	/* Nothing of a write that failed is promised to be on the medium. */
-	enum sim_how how = w->how == SIM_TO_PAGE ? SIM_TO_PAGE : SIM_TO_DRIVE;
+	/* Nothing of a write that failed is promised to be on the medium; what
+	 * a drive does not tear it does not tear then either (AWUPF). */
+	enum sim_how how = w->how == SIM_TO_PAGE ? SIM_TO_PAGE :
+			   w->whole ? w->how : SIM_TO_DRIVE;
+	bool first = false;
 
 	for (uint32_t b = fly_first(w); b < fly_end(w); b++)
-		if (sim_coin(p))
+		if (arrives(w, b, &first, p))
 			land(d, w, b, how);
 	fly_drop(d, slot);
 }
@@ -646,6 +665,53 @@ static void metadata_out(struct sim_file *f)
 			f->cell[i].flags &= ~(uint32_t)SIM_UNW_DISK;
 }
 
+void sim_device_flush_begin(struct sim_disk *d, uint64_t *ret_seq)
+{
+	*ret_seq = d->seq;
+}
+
+void sim_device_flush_end(struct sim_disk *d, uint64_t seq)
+{
+	device_flush(d, seq);
+}
+
+/* Of what lay in the cache some got through, some is gone, some stays. */
+static void lose_versions(struct sim_file *f, uint64_t seq, struct sim_pick *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t v = 0; v < f->versions; v++) {
+		struct sim_version *ver = &f->version[v];
+		unsigned int fate = ver->seq > seq ? 2 : sim_pick(p, 3);
+
+		if (fate == 2) {
+			f->version[n++] = *ver;
+			continue;
+		}
+		if (fate == 1)
+			set_medium(&f->cell[ver->block], ver->content);
+		drop(ver->content);
+	}
+	f->versions = n;
+}
+
+void sim_device_flush_fail(struct sim_disk *d, uint64_t seq,
+			   struct sim_pick *p)
+{
+	for (int i = 0; i < SIM_FILES; i++)
+		if (d->file[i] && d->file[i]->versions)
+			lose_versions(change(d, i, 0), seq, p);
+}
+
+void sim_move(struct sim_disk *d, int file)
+{
+	struct sim_file *f = change(d, file, 0);
+
+	for (uint32_t i = 1; i < f->blocks; i++)
+		if (!cached_view(f, i))
+			f->cell[i].flags |= SIM_UNW_DISK;
+}
+
 void sim_flush_end_unflushed(struct sim_disk *d, struct sim_flush *fl)
 {
 	if (fl->needed) {
@@ -677,7 +743,6 @@ void sim_flush_fail(struct sim_disk *d, struct sim_flush *fl,
 		    struct sim_pick *p)
 {
 	struct sim_file *f = change(d, fl->file, 0);
-	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < fl->pages; i++) {
 		struct sim_cell *c = &f->cell[fl->page[i].block];
@@ -687,20 +752,7 @@ void sim_flush_fail(struct sim_disk *d, struct sim_flush *fl,
 		else if (c->page == fl->page[i].content)
 			c->flags &= ~(uint32_t)SIM_DIRTY;
 	}
-	/* In the drive: some got through, some are gone, some stay. */
-	for (uint32_t v = 0; v < f->versions; v++) {
-		struct sim_version *ver = &f->version[v];
-		unsigned int fate = ver->seq > fl->seq ? 2 : sim_pick(p, 3);
-
-		if (fate == 2) {
-			f->version[n++] = *ver;
-			continue;
-		}
-		if (fate == 1)
-			set_medium(&f->cell[ver->block], ver->content);
-		drop(ver->content);
-	}
-	f->versions = n;
+	lose_versions(f, fl->seq, p);
 	f->written = false;
 	f->failures++;
 	sim_flush_drop(fl);
@@ -739,6 +791,7 @@ static void cut_writes(struct sim_disk *d, struct sim_pick *p,
 	for (int i = 0; i < SIM_FLYING; i++) {
 		const struct sim_fly *w = d->fly[i];
 		struct sim_file *f;
+		bool first = false;
 
 		if (!w)
 			continue;
@@ -749,7 +802,10 @@ static void cut_writes(struct sim_disk *d, struct sim_pick *p,
 			/* The page, if there is one, holds what the write is
 			 * laid over; its blocks may arrive with it. */
 			n = overlay(w, b, cached_view(f, b), 255);
-			maybe(&f->cell[b], n, p, unit);
+			if (!w->whole)
+				maybe(&f->cell[b], n, p, unit);
+			else if (arrives(w, b, &first, p))
+				set_medium(&f->cell[b], n);
 			drop(n);
 		}
 		/* An extending write may have moved the size. */
@@ -859,7 +915,7 @@ void sim_cut(struct sim_disk *d, struct sim_pick *p, unsigned int unit)
 void sim_kill(struct sim_disk *d, struct sim_pick *p)
 {
 	bool used[SIM_FILES] = { false };
-	bool back = sim_coin(p);
+	bool back = sim_coin(p), first = false;
 
 	for (int i = 0; i < SIM_FLYING; i++) {
 		const struct sim_fly *w = d->fly[i];
@@ -867,7 +923,7 @@ void sim_kill(struct sim_disk *d, struct sim_pick *p)
 		if (!w)
 			continue;
 		for (uint32_t b = fly_first(w); b < fly_end(w); b++)
-			if (sim_coin(p))
+			if (arrives(w, b, &first, p))
 				land(d, w, b, w->how);
 		fly_drop(d, i);
 	}
@@ -961,6 +1017,10 @@ unsigned int sim_disk_pending(const struct sim_disk *d)
 
 		for (uint32_t b = 0; f && b < f->blocks; b++)
 			blocks += !!(f->cell[b].flags & SIM_DIRTY);
+		/* Of a device its table above all. */
+		for (uint32_t v = 0; d->raw && f && v < f->versions; v++)
+			if (f->version[v].block < JNL_RAW_FIRST_SLOT / SIM_BLOCK)
+				n += 1000;
 		n += blocks ? 100 + blocks : 0;
 	}
 	return n;

@@ -131,6 +131,7 @@ enum sim_how {
 /* A write that was begun. */
 struct sim_fly {
 	uint32_t refs;
+	bool whole;		/* cannot tear: all of it, or nothing */
 	int file;
 	enum sim_how how;
 	uint64_t offset;
@@ -175,6 +176,8 @@ void sim_reserve(struct sim_disk *d, int file, uint64_t offset, uint64_t len,
 /* Returns the slot of the write in flight. */
 int sim_write_begin(struct sim_disk *d, int file, const void *buf, size_t len,
 		    uint64_t offset, enum sim_how how);
+/* The drive is asked not to tear it: with power cuts, kills and failures. */
+void sim_write_whole(struct sim_disk *d, int slot);
 void sim_write_end(struct sim_disk *d, int slot);
 /* It fails: any of its blocks may have arrived. */
 void sim_write_fail(struct sim_disk *d, int slot, struct sim_pick *p);
@@ -196,6 +199,19 @@ void sim_flush_fail(struct sim_disk *d, struct sim_flush *f,
 		    struct sim_pick *p);
 /* It never happened: of a process that was killed. */
 void sim_flush_drop(struct sim_flush *f);
+
+/* A flush of the drive that is sent past the file system. */
+void sim_device_flush_begin(struct sim_disk *d, uint64_t *ret_seq);
+void sim_device_flush_end(struct sim_disk *d, uint64_t seq);
+void sim_device_flush_fail(struct sim_disk *d, uint64_t seq,
+			   struct sim_pick *p);
+
+/*
+ * The file's blocks that hold zeros, but for the first, are moved elsewhere by
+ * somebody, and the file system has not committed that: after a cut the old
+ * place may be what is found.
+ */
+void sim_move(struct sim_disk *d, int file);
 
 size_t sim_read(struct sim_disk *d, int file, void *buf, size_t len,
 		uint64_t offset, bool direct);

@@ -16,14 +16,21 @@ void choice_of(const struct world *w, int method, struct jnl_choice *ret)
 {
 	*ret = (struct jnl_choice){
 		.method = jnl_method_find(method == BUFFERED ? "buffered" :
+					  method == PAST ? "nvme-flush" :
 					  "direct"),
 		.way = {
 			.direct = method != BUFFERED,
-			.dsync = method == DIRECT_DSYNC,
+			/* What nvme-flush goes on with if it must. */
+			.dsync = method == DIRECT_DSYNC ||
+				 (method == PAST && w->seed & 2),
 			.flush = w->seed & 1 ? JNL_FLUSH_FSYNC :
 				 JNL_FLUSH_FDATASYNC,
 		},
 		.block_size = SIM_BLOCK,
+		.generic = SIM_NG,
+		.generic_major = SIM_NG_MAJOR,
+		.generic_minor = SIM_NG_MINOR,
+		.untorn = { .min = SIM_BLOCK, .max = w->untorn },
 	};
 }
 
@@ -31,6 +38,8 @@ void process(struct world *w, struct sim *s, struct sim_disk *disk)
 {
 	sim_init(s, disk, sim_random(&w->pick));
 	s->no_direct = w->no_direct;
+	s->untorn = w->untorn;
+	s->tears = w->rule && w->rule->tears;
 	if (w->rule && w->rule->table)
 		w->rule->table(w, s, true);
 }

@@ -25,6 +25,8 @@ struct flight {
 	int slot;		/* of the write */
 	struct sim_flush flush;
 	bool told;		/* a broken driver: done before it is done */
+	bool by_drive;		/* a flush past the file system */
+	uint64_t seq;
 };
 
 struct process {
@@ -306,6 +308,26 @@ static void read_live(struct world *w)
 	w->counts->live++;
 }
 
+/*
+ * Somebody moves the blocks of the newest segment while nothing is in it.  And
+ * a broken driver takes every segment for settled.
+ */
+static void meddle(struct world *w, struct process *p)
+{
+	struct jnl_engine *e = &p->j->engine;
+	uint64_t newest = e->segments - 1;
+	char name[JNL_SEGMENT_NAME_LEN];
+
+	if (w->moves && !w->raw && !sim_pick(&w->pick, 6) &&
+	    newest > jnl_engine_end(e) / w->segment_size) {
+		jnl_segment_name(name, newest);
+		sim_move(w->sim.disk, sim_lookup(w->sim.disk, name));
+	}
+	for (size_t i = 0; w->rule && w->rule->settle_early &&
+	     i < p->j->nfiles; i++)
+		p->j->files[i].settled = true;
+}
+
 static void run_caller(struct world *w, struct process *p)
 {
 	int steps = w->small ? 5 : 10 + (int)sim_pick(&w->pick, 70);
@@ -333,6 +355,7 @@ static void run_caller(struct world *w, struct process *p)
 			break;
 		}
 		look_at_frontier(w, p);
+		meddle(w, p);
 		if (w->trims && !sim_pick(&w->pick, 5))
 			give_back(w, p);
 		look_at_trim(w, p);
@@ -345,10 +368,10 @@ static void run_caller(struct world *w, struct process *p)
  * The simulator
  */
 
-static enum sim_how how_of(const struct world *w)
+static enum sim_how how_of(const struct world *w, const struct jnl_batch *b)
 {
 	return w->method == BUFFERED ? SIM_TO_PAGE :
-	       w->method == DIRECT_FLUSH ? SIM_TO_DRIVE : SIM_TO_MEDIUM;
+	       b->dsync ? SIM_TO_MEDIUM : SIM_TO_DRIVE;
 }
 
 /* The file that a segment is in, and where it begins there. */
@@ -361,6 +384,44 @@ static int place_of(struct world *w, struct process *p, uint64_t number,
 	*ret_base = f->base;
 	jnl_segment_name(name, number);
 	return sim_lookup(w->sim.disk, w->raw ? SIM_DEVICE : name);
+}
+
+static void begin_write(struct world *w, struct flight *f, int file,
+			uint64_t base)
+{
+	const struct jnl_batch *b = f->act.batch;
+
+	f->slot = sim_write_begin(w->sim.disk, file, b->image, b->size,
+				  base + f->act.offset, how_of(w, b));
+	if (b->flags & JNL_BATCH_UNTORN && !w->sim.tears)
+		sim_write_whole(w->sim.disk, f->slot);
+}
+
+static void begin_flush(struct world *w, struct process *p, struct flight *f,
+			int file)
+{
+	f->by_drive = jnl_barrier_by_drive(p->j, f->act.segment);
+	if (f->by_drive)
+		sim_device_flush_begin(w->sim.disk, &f->seq);
+	else
+		sim_flush_begin(w->sim.disk, file, &f->flush);
+}
+
+/* How a flush ends, for the engine. */
+static int end_flush(struct world *w, struct process *p, struct flight *f,
+		     bool fails)
+{
+	if (f->by_drive && fails) {
+		sim_device_flush_fail(w->sim.disk, f->seq, &w->sim.chance);
+		return jnl_barrier_landed(p->j, -EIO);
+	}
+	if (f->by_drive)
+		sim_device_flush_end(w->sim.disk, f->seq);
+	else if (fails)
+		sim_flush_fail(w->sim.disk, &f->flush, &w->sim.chance);
+	else
+		sim_flush_end(w->sim.disk, &f->flush);
+	return fails ? -EIO : 0;
 }
 
 /* Hand one action out and begin it. */
@@ -390,20 +451,27 @@ static void begin(struct world *w, struct process *p)
 		acknowledge(w, p->j->engine.frontier);
 		return;
 	}
+	/* The flush after which a segment is settled is waited for. */
+	if (f->act.kind == JNL_ACT_FLUSH && p->j->drive.on &&
+	    !jnl_barrier_by_drive(p->j, f->act.segment)) {
+		pthread_mutex_lock(&p->j->lock);
+		jnl_engine_done(&p->j->engine, &f->act,
+				jnl_barrier_carry(p->j, f->act.segment));
+		pthread_mutex_unlock(&p->j->lock);
+		acknowledge(w, p->j->engine.frontier);
+		return;
+	}
 	file = place_of(w, p, f->act.segment, &base);
 	if (file < 0)
 		violated(w, "an action for segment %llu, which is not there",
 			 (unsigned long long)f->act.segment);
 	f->used = true;
-	f->told = false;
+	f->told = f->by_drive = false;
 	p->flying++;
 	if (f->act.kind == JNL_ACT_WRITE)
-		f->slot = sim_write_begin(w->sim.disk, file,
-					  f->act.batch->image,
-					  f->act.batch->size,
-					  base + f->act.offset, how_of(w));
+		begin_write(w, f, file, base);
 	else
-		sim_flush_begin(w->sim.disk, file, &f->flush);
+		begin_flush(w, p, f, file);
 	add_point(w);
 	if (w->rule && w->rule->ack_early) {
 		jnl_engine_done(&p->j->engine, &f->act, 0);
@@ -437,14 +505,10 @@ static void end(struct world *w, struct process *p)
 			sim_write_fail(w->sim.disk, f->slot, &w->sim.chance);
 		else
 			sim_write_end(w->sim.disk, f->slot);
+		ret = fails ? -EIO : 0;
 	} else {
-		if (fails)
-			sim_flush_fail(w->sim.disk, &f->flush, &w->sim.chance);
-		else
-			sim_flush_end(w->sim.disk, &f->flush);
+		ret = end_flush(w, p, f, fails);
 	}
-	if (fails)
-		ret = -EIO;
 	add_point(w);
 	f->used = false;
 	p->flying--;
@@ -523,6 +587,7 @@ static void run_engine(struct world *w, struct process *p)
 			helper_step(w, p, !p->flying && sim_pick(&w->pick, 2));
 			break;
 		}
+		meddle(w, p);
 		if (w->trims && !sim_pick(&w->pick, 12) && !e->error)
 			give_back(w, p);
 		look_at_trim(w, p);
@@ -546,7 +611,7 @@ static void abandon(struct process *p)
 	for (int i = 0; i < FLIGHTS; i++) {
 		struct flight *f = &p->flight[i];
 
-		if (f->used && f->act.kind == JNL_ACT_FLUSH)
+		if (f->used && f->act.kind == JNL_ACT_FLUSH && !f->by_drive)
 			sim_flush_drop(&f->flush);
 		f->used = false;
 	}

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "lib/compat.h"
 #include "tests/sim/sys.h"
 
 #include <assert.h>
@@ -167,6 +168,16 @@ static int open_device(struct sim *s, int flags)
 	return SIM_FD_BASE + i;
 }
 
+static int open_node(struct sim *s)
+{
+	int i = new_fd(s), ret = fault(s, SIM_CALL_OPEN, SIM_NG);
+
+	if (i < 0 || ret)
+		return ret ? ret : i;
+	s->fd[i] = (struct sim_fd){ .kind = SIM_NODE };
+	return SIM_FD_BASE + i;
+}
+
 static int do_openat(struct jnl_sys *sys, int dirfd, const char *path,
 		     int flags, mode_t mode)
 {
@@ -180,6 +191,8 @@ static int do_openat(struct jnl_sys *sys, int dirfd, const char *path,
 		return -EIO;
 	if ((flags & O_TMPFILE) == O_TMPFILE)
 		return -EOPNOTSUPP;
+	if (!strcmp(path, SIM_NG))
+		return open_node(s);
 	at = resolve(s, dirfd, path, name);
 	if (at == SIM_DIRECTORY && s->disk->raw)
 		return open_device(s, flags);
@@ -329,13 +342,19 @@ static ssize_t do_pwrite(struct jnl_sys *sys, int fd, const void *buf,
 		return -EBADF;
 	if (f->direct && (offset | len | (uintptr_t)buf) % SIM_SECTOR)
 		return -EINVAL;
-	if (rwf & ~RWF_DSYNC)
+	if (rwf & ~(RWF_DSYNC | RWF_ATOMIC) ||
+	    (rwf & RWF_ATOMIC && (!f->direct || !s->untorn)))
 		return -EOPNOTSUPP;
+	if (rwf & RWF_ATOMIC && (len & (len - 1) || len > s->untorn ||
+				 len < SIM_BLOCK || offset % len))
+		return -EINVAL;
 	if (!len)
 		return 0;
 	how = !f->direct ? SIM_TO_PAGE :
 	      rwf & RWF_DSYNC ? SIM_TO_MEDIUM : SIM_TO_DRIVE;
 	slot = sim_write_begin(s->disk, f->file, buf, len, offset, how);
+	if (rwf & RWF_ATOMIC && !s->tears)
+		sim_write_whole(s->disk, slot);
 	step(s);
 	ret = fault(s, SIM_CALL_WRITE, f->name);
 	if (ret < 0) {
@@ -470,6 +489,11 @@ static int do_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
 	ret_st->st_dev = 8;
 	ret_st->st_nlink = 1;
 	ret_st->st_blksize = SIM_BLOCK;
+	if (f->kind == SIM_NODE) {
+		ret_st->st_mode = S_IFCHR | 0600;
+		ret_st->st_rdev = makedev(SIM_NG_MAJOR, SIM_NG_MINOR);
+		return 0;
+	}
 	if (f->kind != SIM_FILE) {
 		ret_st->st_mode = S_IFDIR | 0750;
 		ret_st->st_ino = f->kind == SIM_ROOT ? 2 : 3;
@@ -490,9 +514,9 @@ static int do_statx(struct jnl_sys *sys, int fd, unsigned int mask,
 		    struct statx *ret_stx)
 {
 	struct stat st;
+	uint32_t atomic[2] = { SIM_BLOCK, sim_of(sys)->untorn };
 	int ret = do_fstat(sys, fd, &st);
 
-	(void)mask;
 	if (ret < 0)
 		return ret;
 	memset(ret_stx, 0, sizeof(*ret_stx));
@@ -503,6 +527,11 @@ static int do_statx(struct jnl_sys *sys, int fd, unsigned int mask,
 	ret_stx->stx_ino = st.st_ino;
 	ret_stx->stx_size = (uint64_t)st.st_size;
 	ret_stx->stx_blocks = (uint64_t)st.st_blocks;
+	if (!(mask & STATX_WRITE_ATOMIC) || !atomic[1])
+		return 0;
+	ret_stx->stx_mask |= STATX_WRITE_ATOMIC;
+	/* struct statx: stx_atomic_write_unit_min and _max */
+	memcpy((char *)ret_stx + 0xa8, atomic, sizeof(atomic));
 	return 0;
 }
 
@@ -536,7 +565,15 @@ static int do_set_flags(struct jnl_sys *sys, int fd, int flags)
 	return sim_fd_of(sim_of(sys), fd) ? 0 : -EBADF;
 }
 
-/* Every file is written whole before it matters, and no two share blocks. */
+/* As the running system sees it, and not the medium; no two share blocks. */
+static bool all_written(const struct sim_file *f)
+{
+	for (uint32_t i = 0; i < f->blocks; i++)
+		if (f->cell[i].flags & SIM_UNW)
+			return false;
+	return true;
+}
+
 static int do_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 {
 	struct sim *s = sim_of(sys);
@@ -548,10 +585,43 @@ static int do_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 		return -EBADF;
 	map->fm_mapped_extents = 1;
 	map->fm_extents[0] = (struct fiemap_extent){
+		.fe_physical = (uint64_t)f->file << 32,
 		.fe_length = s->disk->file[f->file]->size,
-		.fe_flags = FIEMAP_EXTENT_LAST,
+		.fe_flags = FIEMAP_EXTENT_LAST |
+			    (all_written(s->disk->file[f->file]) ? 0 :
+			     FIEMAP_EXTENT_UNWRITTEN),
 	};
 	return 0;
+}
+
+static int do_nvme_id(struct jnl_sys *sys, int fd)
+{
+	struct sim_fd *f = sim_fd_of(sim_of(sys), fd);
+
+	return f && f->kind == SIM_NODE ? SIM_NG_NSID : -ENOTTY;
+}
+
+/* The drive's own Flush knows nothing of files. */
+static int do_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
+{
+	struct sim *s = sim_of(sys);
+	struct sim_fd *f = sim_fd_of(s, fd);
+	uint64_t seq;
+	int ret;
+
+	if (s->dead)
+		return -EIO;
+	if (!f || f->kind != SIM_NODE || nsid != SIM_NG_NSID)
+		return -EINVAL;
+	sim_device_flush_begin(s->disk, &seq);
+	step(s);
+	ret = fault(s, SIM_CALL_FLUSH, "");
+	if (ret < 0)
+		sim_device_flush_fail(s->disk, seq, &s->chance);
+	else
+		sim_device_flush_end(s->disk, seq);
+	step(s);
+	return ret;
 }
 
 static int do_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
@@ -650,6 +720,7 @@ void sim_table(struct jnl_sys *sys)
 		.fstat = do_fstat, .statx = do_statx, .fstatfs = do_fstatfs,
 		.lock = do_lock, .get_flags = do_get_flags,
 		.set_flags = do_set_flags, .fiemap = do_fiemap,
+		.nvme_id = do_nvme_id, .nvme_flush = do_nvme_flush,
 		.device_size = do_device_size,
 		.random = do_random, .ring_setup = do_ring_setup,
 	};

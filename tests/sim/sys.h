@@ -16,6 +16,11 @@
 #define SIM_FDS		48
 #define SIM_FD_BASE	1000
 #define SIM_LOCKS	16
+/* The generic device of the namespace that the disk is, and its number. */
+#define SIM_NG		"/dev/ng0n1"
+#define SIM_NG_MAJOR	240
+#define SIM_NG_MINOR	1
+#define SIM_NG_NSID	1
 
 enum sim_call {
 	SIM_CALL_WRITE,
@@ -27,7 +32,9 @@ enum sim_call {
 };
 
 struct sim_fd {
-	enum { SIM_CLOSED, SIM_ROOT, SIM_DIRECTORY, SIM_FILE } kind;
+	enum {
+		SIM_CLOSED, SIM_ROOT, SIM_DIRECTORY, SIM_FILE, SIM_NODE,
+	} kind;
 	int file;
 	bool direct, writes;
 	bool claims;		/* the device, exclusively */
@@ -50,6 +57,8 @@ struct sim {
 	int locks;
 	bool dead;
 	bool no_direct;		/* O_DIRECT is refused */
+	uint32_t untorn;	/* RWF_ATOMIC up to so many bytes; 0: refused */
+	bool tears;		/* and the drive does not keep it */
 	void (*step)(void *arg);
 	void *arg;
 	/* 0, or the error with which the call ends. */

@@ -412,6 +412,38 @@ START_TEST(a_failed_flush_is_never_asked_again)
 }
 END_TEST
 
+START_TEST(a_failed_flush_fails_what_rests_on_one_in_every_segment)
+{
+	struct jnl_action act[5], flush;
+	uint64_t lsn;
+
+	start(false, 8, 2);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+	}
+	/* three in segment 0, the skip batch, one in segment 1 */
+	for (int i = 0; i < 5; i++)
+		act[i] = next(JNL_ACT_WRITE);
+	for (int i = 0; i < 4; i++)
+		jnl_engine_done(&e, &act[i], 0);
+	flush = next(JNL_ACT_FLUSH);
+	ck_assert_uint_eq(flush.segment, 0);
+	/* the cache that it could not write out is the drive's */
+	jnl_engine_done(&e, &flush, -EIO);
+	next(JNL_ACT_NONE);
+	jnl_engine_done(&e, &act[4], 0);
+	for (uint64_t segment = 0; segment < 2; segment++) {
+		act[0] = next(JNL_ACT_REPLACE);
+		ck_assert_uint_eq(act[0].segment, segment);
+		jnl_engine_done(&e, &act[0], 0);
+	}
+	ck_assert_uint_eq(e.frontier, SEGMENT + 5 * BLOCK);
+	next(JNL_ACT_NONE);
+	jnl_engine_fini(&e);
+}
+END_TEST
+
 START_TEST(a_failed_replacement_ends_it_with_the_first_error)
 {
 	struct jnl_action act;
@@ -606,6 +638,7 @@ RUN_SUITE("engine", 20,
 	  a_failed_write_is_answered_by_a_new_file_with_the_same_images,
 	  failed_segments_are_replaced_lowest_first,
 	  a_failed_flush_is_never_asked_again,
+	  a_failed_flush_fails_what_rests_on_one_in_every_segment,
 	  a_failed_replacement_ends_it_with_the_first_error,
 	  an_lsn_in_a_header_block_can_be_wanted,
 	  a_record_over_record_max_changes_nothing,
