@@ -10,6 +10,8 @@
 
 #include "journal/core.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
+#include "journal/raw.h"
 
 void jnl_journal_free(journal *j)
 {
@@ -31,6 +33,7 @@ void jnl_journal_free(journal *j)
 	jnl_engine_fini(&j->engine);
 	journal_probe_close(j->probe);
 	jnl_nvme_close(&j->drive.nvme, sys);
+	jnl_measured_free(j);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
@@ -166,6 +169,8 @@ static void fill_info(journal *j, struct journal_info *info)
 	info->tail_batches = rec->tail_batches;
 	info->method = info->carrier = info->barrier = info->trail = "";
 	info->driver = "";
+	info->slots = j->slots;
+	info->measured = j->advice.line ? j->advice.line : "";
 	if (j->read_only) {
 		info->segments = j->segments;
 		info->frontier = info->end = rec->end;
@@ -174,6 +179,7 @@ static void fill_info(journal *j, struct journal_info *info)
 	}
 	info->first_lsn = e->trim_durable;
 	info->segments = e->segments - j->oldest;
+	info->slots = jnl_raw_slots(j->dir.sys);
 	info->frontier = e->frontier;
 	info->end = jnl_engine_end(e);
 	info->record_max = e->cfg.record_max;

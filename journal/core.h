@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "journal/choice.h"
 #include "journal/engine.h"
 #include "journal/journal.h"
 #include "journal/recover.h"
@@ -24,6 +25,8 @@ struct jnl_env {
 	struct jnl_sys *sys;
 	/* Not NULL: take this choice, do not probe. */
 	const struct jnl_choice *choice;
+	/* How long JOURNAL_MEASURE takes; 0: as journal.h says. */
+	uint64_t measure_ns;
 	/* No thread of the library: the caller runs jnl_helper_step() itself,
 	 * and, with the loop driver, jnl_loop_step(). */
 	bool no_helper;
@@ -76,6 +79,14 @@ struct jnl_helper {
 	uint64_t seen;		/* commits + records at the last look */
 };
 
+/* A measured choice (journal/measured.c). */
+struct jnl_advice {
+	/* What is followed.  method or driver NULL: not that part. */
+	struct jnl_kept_choice kept;
+	char *line;		/* what became of it, or NULL */
+	char *text;		/* to be kept in the directory, or NULL */
+};
+
 /* What journal_stats() tells beside what the engine counts. */
 struct jnl_counters {
 	uint64_t stalls_queue, stalls_segment;
@@ -94,8 +105,10 @@ struct journal {
 	bool writer;		/* read-only: somebody else writes */
 	journal_probe *probe;	/* NULL if read-only or not probed */
 	const char *method;
+	struct jnl_advice advice;
 	struct jnl_recovery recovered;
 	uint64_t segments;	/* read-only: files there are */
+	uint64_t slots;		/* read-only: as in journal_info() */
 	/* One page that reads as zero in a child of fork(2). */
 	uint8_t *alive;
 

@@ -143,8 +143,8 @@ static int start_committer(journal *j, const struct journal_options *o,
 		jnl_say(j, "driver loop: as asked for");
 	else
 		jnl_say(j, o->driver ? "driver thread: as asked for" :
-			"driver thread: the carrier that was asked for needs "
-			"it");
+			o->carrier ? "driver thread: the carrier that was "
+			"asked for needs it" : "driver thread: as measured");
 	if (want_ring && direct)
 		say_ring(j);
 	else
@@ -162,6 +162,17 @@ static int start_committer(journal *j, const struct journal_options *o,
 	return 0;
 }
 
+static void say_measured(journal *j)
+{
+	char *line;
+
+	if (!j->advice.line ||
+	    asprintf(&line, "measured choice: %s", j->advice.line) < 0)
+		return;
+	jnl_say(j, line);
+	free(line);
+}
+
 int jnl_driver_start(journal *j, const struct journal_options *o,
 		     bool no_thread)
 {
@@ -170,14 +181,17 @@ int jnl_driver_start(journal *j, const struct journal_options *o,
 	j->carrier = "pwritev2";
 	if (j->probe)
 		jnl_say(j, jnl_probe_trail(j->probe));
+	say_measured(j);
 	ret = jnl_bells_init(j);
 	if (ret < 0)
 		return ret;
 	j->loop = o->driver && !strcmp(o->driver, "loop");
 	if (j->loop || (o->driver && !strcmp(o->driver, "thread")) ||
-	    (o->carrier && !strcmp(o->carrier, "io_uring")))
+	    (o->carrier && !strcmp(o->carrier, "io_uring")) ||
+	    (j->advice.kept.driver && !strcmp(j->advice.kept.driver, "thread")))
 		return start_committer(j, o, no_thread);
 	jnl_say(j, o->driver ? "driver caller: as asked for" :
+		j->advice.kept.driver ? "driver caller: as measured" :
 		"driver caller: no hop for one thread, and as good as a thread "
 		"of its own for many");
 	jnl_say(j, "carrier pwritev2: a thread that waits for its own write "

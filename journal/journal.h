@@ -93,6 +93,12 @@ enum journal_flags {
 	 * device, /dev/ngXnY, and that is raw access to the whole namespace,
 	 * past every file permission: give it to nobody who may not have it. */
 	JOURNAL_PASSTHROUGH	= 1 << 9,
+	/* Measure which method, driver and carrier are fastest here, before
+	 * the journal is open; use that, and keep it in the journal's
+	 * directory for later opens.  Takes about a second, and writes at
+	 * most 400 MiB to files without a name in the directory.  On a device
+	 * it does nothing. */
+	JOURNAL_MEASURE		= 1 << 10,
 };
 
 /*
@@ -105,10 +111,12 @@ struct journal_options {
 	size_t size;
 	uint64_t flags;		/* enum journal_flags */
 	/* "direct", "buffered" or "nvme-flush": only this method, or failure.
-	 * NULL: the best that the kernel, the file system and the drive allow;
-	 * not nvme-flush, unless JOURNAL_PASSTHROUGH is given.  A journal that
-	 * was opened with nvme-flush and cannot go on with it goes on as with
-	 * "direct", which promises the same. */
+	 * NULL: what was measured to be best, if that is kept with the journal
+	 * and nothing has changed since (JOURNAL_MEASURE), else the best that
+	 * the kernel, the file system and the drive allow; not nvme-flush,
+	 * unless JOURNAL_PASSTHROUGH is given.  A journal that was opened with
+	 * nvme-flush and cannot go on with it goes on as with "direct", which
+	 * promises the same. */
 	const char *method;
 	/* Size of a segment file: a multiple of 64 KiB, at most 1 TiB; 0 is
 	 * 64 MiB.  An existing journal keeps its own. */
@@ -126,7 +134,8 @@ struct journal_options {
 	/* Who carries commits out: "caller", the threads that wait for them;
 	 * "thread", one of the library's; "loop", an event loop of yours, which
 	 * nothing then blocks ("In an event loop" below).  NULL: as the
-	 * carrier needs it, else "caller".  All give the same guarantee. */
+	 * carrier needs it or, with no carrier given, as was measured, else
+	 * "caller".  All give the same guarantee. */
 	const char *driver;
 	/* What carries a write: "pwritev2", or "io_uring", which needs the
 	 * driver "thread" or "loop" and the method "direct": only this, or
@@ -363,6 +372,11 @@ struct journal_info {
 	uint32_t untorn_max;
 	/* Who carries: "caller", "thread", "loop", or "" if read-only. */
 	const char *driver;
+	/* On a block device: segments there is room for; 0 in a directory. */
+	uint64_t slots;
+	/* A measured choice and what became of it, in one line; "" if there
+	 * is none.  See JOURNAL_MEASURE. */
+	const char *measured;
 };
 
 #define JOURNAL_INFO_INIT { .size = sizeof(struct journal_info) }

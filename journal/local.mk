@@ -4,6 +4,7 @@ libcore_la_SOURCES += \
 	journal/barrier.c \
 	journal/caller.c \
 	journal/carry.c \
+	journal/choice.c journal/choice.h \
 	journal/core.c journal/core.h \
 	journal/driver.c journal/driver.h \
 	journal/engine.c journal/engine.h \
@@ -14,9 +15,13 @@ libcore_la_SOURCES += \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
 	journal/loop.c \
+	journal/measured.c journal/measured.h \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
+	journal/raw-handle.c journal/raw-impl.h \
+	journal/raw-lock.c \
+	journal/raw-names.c \
 	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c \
 	journal/recover.c journal/recover.h \

@@ -20,6 +20,7 @@
 #include "journal/core.h"
 #include "journal/error.h"
 #include "journal/lock.h"
+#include "journal/measured.h"
 #include "journal/raw.h"
 #include "journal/untorn.h"
 
@@ -29,7 +30,7 @@
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
 			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
-			 JOURNAL_PASSTHROUGH)
+			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -76,9 +77,10 @@ static int check_options(const struct journal_options *o)
 				 "flags %#llx: not known to this version of "
 				 "the library", (unsigned long long)o->flags);
 	if (o->flags & JOURNAL_READ_ONLY &&
-	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE))
+	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE | JOURNAL_MEASURE))
 		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
-				  "JOURNAL_CREATE or JOURNAL_EXCLUSIVE");
+				  "JOURNAL_CREATE, JOURNAL_EXCLUSIVE or "
+				  "JOURNAL_MEASURE");
 	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
 		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
 	if (o->flags & JOURNAL_OVERWRITE &&
@@ -363,19 +365,20 @@ static int recover(struct opening *op)
  * permission: where the method that needs it is not to be had, it changes
  * nothing.
  */
-static int ask_probe(struct opening *op, const char **ret_reason)
+static int ask_probe(struct opening *op, uint32_t block_max,
+		     const char **ret_reason)
 {
-	bool allow = op->o->flags & JOURNAL_VOLATILE;
-	const char *name = op->o->method;
+	const struct journal_options *o = op->o;
 	journal *j = op->j;
 	int ret = -EOPNOTSUPP;
 
-	if (!name && op->o->flags & JOURNAL_PASSTHROUGH)
-		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH, allow,
+	if (!o->method && o->flags & JOURNAL_PASSTHROUGH)
+		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH,
+				       o->flags & JOURNAL_VOLATILE,
 				       &op->choice, ret_reason);
 	if (ret == -EOPNOTSUPP || ret == -EINVAL)
-		ret = jnl_probe_choose(j->probe, name, allow, &op->choice,
-				       ret_reason);
+		ret = jnl_measured_choose(j, o, op->env, block_max,
+					  &op->choice, ret_reason);
 	return ret;
 }
 
@@ -399,6 +402,8 @@ static int get_drive(struct opening *op)
 static int choose(struct opening *op)
 {
 	journal *j = op->j;
+	uint32_t block_max = op->fresh ? UINT32_MAX :
+					 j->dir.geometry.block_size;
 	const char *reason = "";
 	long page = sysconf(_SC_PAGESIZE);
 	int ret;
@@ -409,7 +414,7 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = ask_probe(op, &reason);
+		ret = ask_probe(op, block_max, &reason);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",
@@ -666,6 +671,9 @@ static int open_for_writing(struct opening *op)
 	/* From here on nothing can be lost any more; what fails now is for
 	 * people's convenience. */
 	(void)jnl_lock_sign(op->sys, j->lock_fd);
+	ret = jnl_measured_keep(j);
+	if (ret < 0)
+		return fail(op, ret, "cannot sync the directory");
 	j->oldest = j->recovered.trim / j->dir.geometry.segment_size;
 	if (jnl_dir_tidy(&j->dir, j->oldest) < 0)
 		j->oldest = j->recovered.oldest;
@@ -692,7 +700,9 @@ static int open_for_reading(struct opening *op)
 	j->writer = at.live;
 	j->recovered = at.rec;
 	j->segments = at.names.count;
+	j->slots = jnl_raw_slots(at.sys);
 	j->dir.geometry = at.rec.geometry;
+	jnl_measured_look(j, at.sys, at.dirfd);
 	jnl_detach(&at);
 	return ret;
 }

@@ -57,9 +57,10 @@ bool jnl_is_tmp(const char *name)
 	size_t len = strlen(name);
 	uint64_t number;
 
-	/* Only what the library itself makes: a half-made segment, or the
-	 * probe's file. */
+	/* Only what the library itself makes: a half-made segment, a choice
+	 * that was to be kept, or the probe's file. */
 	return parse_name(name, ".tmp", &number) ||
+	       !strcmp(name, JNL_CHOICE_TMP) ||
 	       (len > 10 && !strncmp(name, "probe-", 6) &&
 		!strcmp(name + len - 4, ".tmp"));
 }
@@ -72,7 +73,8 @@ static int add_name(void *arg, const char *name)
 	if (!jnl_segment_parse(name, &number)) {
 		if (jnl_is_tmp(name))
 			names->tmp++;
-		else if (strcmp(name, "lock") && strcmp(name, "lost+found"))
+		else if (strcmp(name, "lock") && strcmp(name, "lost+found") &&
+			 strcmp(name, JNL_CHOICE_NAME))
 			names->other++;
 		return 0;
 	}

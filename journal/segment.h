@@ -22,6 +22,8 @@
 #include "lib/sys.h"
 
 #define JNL_SEGMENT_NAME_LEN	21	/* 16 digits, ".seg", NUL */
+#define JNL_CHOICE_NAME	"choice"
+#define JNL_CHOICE_TMP	"choice.tmp"
 #define JNL_FIRST_FILL		(1024u * 1024)
 
 struct jnl_dir {
@@ -55,7 +57,7 @@ void jnl_segment_name(char name[JNL_SEGMENT_NAME_LEN], uint64_t number);
 /* Whether name is a segment's, exactly. */
 bool jnl_segment_parse(const char *name, uint64_t *ret_number);
 
-/* A half-made segment, or a probe's file that a crash left. */
+/* A half-made file that a crash left: a segment, a choice, a probe's. */
 bool jnl_is_tmp(const char *name);
 
 /* The numbers of the segments that have a name, ascending. */
@@ -63,7 +65,7 @@ struct jnl_names {
 	uint64_t *number;
 	size_t count;
 	size_t tmp;	/* half-made files */
-	size_t other;	/* entries that are neither, but "lock" */
+	size_t other;	/* entries that are neither, but "lock", "choice" */
 };
 
 /* 0, -ENOMEM or what listing said. */

@@ -40,9 +40,15 @@ static const char help[] =
 "is printed on a line of its own as soon as the record is durable.\n"
 "\n"
 "  --batch N            make N records durable at a time (default 1)\n"
+"  --carrier NAME       only this carrier: pwritev2 or io_uring\n"
+"  --driver NAME        who carries commits: caller or thread\n"
+"  --measure            measure for a second which method, driver and carrier\n"
+"                       are fastest here; use that and keep it for later\n"
 "  --method NAME        only this method: direct or buffered\n"
 "  --no-ack             print no LSNs\n"
 "  --null               records end with a zero byte, not with a newline\n"
+"  --overwrite          DIR is a block device: make a new journal on it, and\n"
+"                       give up whatever it holds\n"
 "  --record-max SIZE    largest record (default 1M)\n"
 "  --segment-size SIZE  segment size of a new journal (default 64M)\n"
 "  --help               print this and exit\n"
@@ -309,7 +315,7 @@ static int open_journal(struct append *a)
 	struct journal_error error = { 0 };
 	int ret;
 
-	a->options.flags = JOURNAL_CREATE;
+	a->options.flags |= JOURNAL_CREATE;
 	a->options.error = &error;
 	ret = journal_open(&a->j, a->dir, &a->options);
 	a->options.error = NULL;
@@ -357,10 +363,14 @@ static bool parse_options(struct append *a, int argc, char **argv,
 {
 	static const struct option longopts[] = {
 		{ "batch", required_argument, NULL, 'b' },
+		{ "carrier", required_argument, NULL, 'c' },
+		{ "driver", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "measure", no_argument, NULL, 'M' },
 		{ "method", required_argument, NULL, 'm' },
 		{ "no-ack", no_argument, NULL, 'n' },
 		{ "null", no_argument, NULL, '0' },
+		{ "overwrite", no_argument, NULL, 'o' },
 		{ "record-max", required_argument, NULL, 'r' },
 		{ "segment-size", required_argument, NULL, 's' },
 		{ 0 },
@@ -385,11 +395,30 @@ static bool parse_options(struct append *a, int argc, char **argv,
 			jnl_out_text(&a->out, help);
 			*ret_code = JNL_EXIT_DONE;
 			return false;
+		case 'c':
+			a->options.carrier = optarg;
+			break;
+		case 'd':
+			/* This program has no event loop. */
+			if (!strcmp(optarg, "loop")) {
+				jnl_usage_error(name, "--driver 'loop' is for "
+						"programs with an event loop: "
+						"take caller or thread");
+				return false;
+			}
+			a->options.driver = optarg;
+			break;
+		case 'M':
+			a->options.flags |= JOURNAL_MEASURE;
+			break;
 		case 'm':
 			a->options.method = optarg;
 			break;
 		case 'n':
 			a->ack = false;
+			break;
+		case 'o':
+			a->options.flags |= JOURNAL_OVERWRITE;
 			break;
 		case '0':
 			a->delimiter = '\0';

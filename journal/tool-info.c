@@ -61,6 +61,9 @@ static void print_text(struct jnl_out *out, const char *uuid,
 	jnl_out_format(out, "segment size:  %" PRIu64 "\n",
 		       info->segment_size);
 	jnl_out_format(out, "segments:      %" PRIu64 "\n", info->segments);
+	if (info->slots)
+		jnl_out_format(out, "slots:         %" PRIu64 "\n",
+			       info->slots);
 	jnl_out_format(out, "first lsn:     %" PRIu64 "\n", info->first_lsn);
 	jnl_out_format(out, "frontier:      %" PRIu64 "\n", info->frontier);
 	if (info->tail_batches || info->tail_bytes)
@@ -76,6 +79,8 @@ static void print_text(struct jnl_out *out, const char *uuid,
 		jnl_out_format(out, "writer:        pid %ld\n", (long)w->pid);
 	else
 		jnl_out_text(out, "writer:        at work, pid unknown\n");
+	if (*info->measured)
+		jnl_out_format(out, "measured:      %s\n", info->measured);
 }
 
 static void print_json(struct jnl_out *out, const char *uuid,
@@ -86,6 +91,8 @@ static void print_json(struct jnl_out *out, const char *uuid,
 		       ",\"block_size\":%" PRIu32 ",\"segment_size\":%" PRIu64
 		       ",\"segments\":%" PRIu64, uuid, info->format,
 		       info->block_size, info->segment_size, info->segments);
+	if (info->slots)
+		jnl_out_format(out, ",\"slots\":%" PRIu64, info->slots);
 	jnl_out_format(out, ",\"first_lsn\":%" PRIu64 ",\"frontier\":%" PRIu64
 		       ",\"recovered_lsn\":%" PRIu64 ",\"tail_bytes\":%" PRIu64
 		       ",\"tail_batches\":%" PRIu32, info->first_lsn,
@@ -93,9 +100,16 @@ static void print_json(struct jnl_out *out, const char *uuid,
 		       info->tail_batches);
 	jnl_out_format(out, ",\"writer\":%s", w->at_work ? "true" : "false");
 	if (w->pid)
-		jnl_out_format(out, ",\"writer_pid\":%ld}\n", (long)w->pid);
+		jnl_out_format(out, ",\"writer_pid\":%ld", (long)w->pid);
 	else
-		jnl_out_text(out, ",\"writer_pid\":null}\n");
+		jnl_out_text(out, ",\"writer_pid\":null");
+	jnl_out_text(out, ",\"measured\":");
+	if (*info->measured)
+		jnl_out_json_string(out, info->measured,
+				    strlen(info->measured));
+	else
+		jnl_out_text(out, "null");
+	jnl_out_text(out, "}\n");
 }
 
 static int run(struct jnl_out *out, const char *dir, bool json)

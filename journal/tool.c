@@ -18,7 +18,8 @@
 
 static const char help[] =
 "Usage: journal-tool COMMAND [OPTION]... DIR\n"
-"Work with the append-only journal in the directory DIR.\n"
+"Work with the append-only journal in the directory, or on the block device,\n"
+"DIR.\n"
 "\n"
 "Commands:\n"
 "  append   append the lines of standard input, print each record's LSN\n"

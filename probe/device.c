@@ -222,17 +222,15 @@ static void set_names(journal_probe *p, const struct jnl_layer *l,
 static void set_start(journal_probe *p, const struct jnl_layer *l,
 		      const char *number)
 {
-	uint64_t sectors;
+	uint64_t sectors = 0;
 	char file[64];
 	int ret;
 
-	snprintf(file, sizeof(file), "/sys/dev/block/%s/start", number);
-	if (!l->partition) {
-		jnl_fact_number(p, JNL_DEVICE_START_BYTES,
-				JOURNAL_FACT_REPORTED, 0, l->dir);
-		return;
-	}
-	ret = jnl_ask_number(p->machine, file, &sectors);
+	/* That it is no partition is known only where it is anything. */
+	snprintf(file, sizeof(file), "/sys/dev/block/%s/%s", number,
+		 l->partition ? "start" : "uevent");
+	ret = l->partition ? jnl_ask_number(p->machine, file, &sectors) :
+			     l->name_error;
 	if (ret == 0 && !is_count(sectors))
 		ret = -ERANGE;
 	if (ret == 0)

@@ -91,7 +91,7 @@ int journal_probe_dump(const journal_probe *p, int fd);
 
 /*
  * Probe the machine whose dump fd gives to its end; nothing is asked of this
- * one, and what the dump does not answer is unknown.  Anybody may have written
+ * one, and what the dump does not answer is unknown (-ENOMSG).  Anybody may have written
  * the dump: it is read with bounds, and believed no more than a machine.
  * options may be NULL.  *ret_line (may be NULL) is set when the dump cannot be
  * used: the line, from 1, or 0.

@@ -7,6 +7,9 @@
 
 #include "probe/show.h"
 
+/* Moves if a key goes or changes its meaning; keys may be added to it. */
+#define SCHEMA		1
+
 #define REPLACEMENT "\\ufffd"
 
 size_t jnl_utf8(const char *s, uint32_t *ret_char)
@@ -109,14 +112,97 @@ static void show_method(FILE *out, const struct journal_probe_method *m)
 	putc('}', out);
 }
 
-void jnl_show_json(FILE *out, const journal_probe *p, const char *path)
+static void show_histogram(FILE *out, const struct jnl_histogram *h)
+{
+	const char *comma = "";
+
+	fputs(", \"histogram\": [", out);
+	for (size_t i = 0; i < JNL_HISTOGRAM_BUCKETS; i++) {
+		if (!h->bucket[i])
+			continue;
+		fprintf(out, "%s[%llu, %llu]", comma,
+			(unsigned long long)jnl_histogram_from_ns(i),
+			(unsigned long long)h->bucket[i]);
+		comma = ", ";
+	}
+	putc(']', out);
+}
+
+static void number_or_null(FILE *out, const char *key, bool known,
+			   uint64_t value)
+{
+	if (known)
+		fprintf(out, ", \"%s\": %llu", key, (unsigned long long)value);
+	else
+		fprintf(out, ", \"%s\": null", key);
+}
+
+static void show_pair(FILE *out, const struct jnl_measure_pair *pair)
+{
+	const struct jnl_histogram *h = &pair->histogram;
+	const char *name = pair->err ? strerrorname_np(-pair->err) : NULL;
+	bool known = !pair->err && h->count;
+
+	fputs("      {\"method\": ", out);
+	string(out, pair->method);
+	member(out, "carrier", pair->carrier);
+	member(out, "barrier", pair->barrier);
+	fprintf(out, ", \"depth\": %u, \"errno\": %d", pair->depth,
+		-pair->err);
+	member(out, "error", name);
+	member(out, "failed", pair->failed);
+	number_or_null(out, "appends", known, h->count);
+	number_or_null(out, "ns", known, pair->ns);
+	number_or_null(out, "p50_ns", known,
+		       jnl_histogram_percentile_ns(h, 50000));
+	number_or_null(out, "p99_ns", known,
+		       jnl_histogram_percentile_ns(h, 99000));
+	number_or_null(out, "p999_ns", known,
+		       jnl_histogram_percentile_ns(h, 99900));
+	number_or_null(out, "max_ns", known, h->max_ns);
+	if (known)
+		show_histogram(out, h);
+	else
+		fputs(", \"histogram\": null", out);
+	putc('}', out);
+}
+
+static void show_measurement(FILE *out, const struct jnl_measure *m)
+{
+	const struct jnl_measure_pair *pair;
+	struct jnl_measured best;
+
+	fprintf(out, "{\n    \"append_bytes\": %u", jnl_measure_block(m));
+	number_or_null(out, "hop_ns", jnl_measure_hop_ns(m) > 0,
+		       jnl_measure_hop_ns(m));
+	fputs(",\n    \"pairs\": [\n", out);
+	for (size_t i = 0; (pair = jnl_measure_at(m, i)); i++) {
+		fputs(i ? ",\n" : "", out);
+		show_pair(out, pair);
+	}
+	fputs("\n    ],\n    \"best\": ", out);
+	if (jnl_measure_judge(m, JNL_MEASURE_QUEUE, &best) < 0) {
+		fputs("null\n  }", out);
+		return;
+	}
+	fputs("{\"method\": ", out);
+	string(out, best.method);
+	member(out, "driver", best.driver);
+	member(out, "carrier", best.carrier);
+	number_or_null(out, "alone_ns", true, best.alone_ns);
+	number_or_null(out, "many_ns", true, best.many_ns);
+	fputs("}\n  }", out);
+}
+
+void jnl_show_json(FILE *out, const journal_probe *p, const char *path,
+		   const struct jnl_measure *measure)
 {
 	struct journal_probe_method m;
 	struct journal_fact f;
 	const char *chosen = NULL;
 	size_t i;
 
-	fputs("{\n  \"version\": ", out);
+	fprintf(out, "{\n  \"schema\": %d,\n  \"version\": ", SCHEMA);
 	string(out, PACKAGE_VERSION);
 	fputs(",\n  \"path\": ", out);
 	string(out, path);
@@ -135,6 +221,11 @@ void jnl_show_json(FILE *out, const journal_probe *p, const char *path)
 	fputs("\n  ],\n  \"chosen\": ", out);
 	if (chosen)
 		string(out, chosen);
+	else
+		fputs("null", out);
+	fputs(",\n  \"measurement\": ", out);
+	if (measure)
+		show_measurement(out, measure);
 	else
 		fputs("null", out);
 	fputs("\n}\n", out);

@@ -52,10 +52,10 @@ static void set_release(journal_probe *p)
 static int seccomp_mode(const char *status, const char **ret_mode)
 {
 	static const char *const modes[] = { "off", "strict", "filter" };
-	static const char key[] = "\nSeccomp:\t";
+	static const char key[] = "Seccomp:\t";
 	const char *at = strstr(status, key);
 
-	if (!at)
+	if (!at || (at > status && at[-1] != '\n'))
 		return -ENODATA;
 	at += sizeof(key) - 1;
 	if (*at < '0' || *at > '2' || (at[1] && at[1] != '\n'))

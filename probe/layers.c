@@ -454,11 +454,22 @@ static char *describe(journal_probe *p, size_t above)
 	return all;
 }
 
+static bool is_named(const journal_probe *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->layer_count; i++)
+		if (p->layers[i].name)
+			return true;
+	return false;
+}
+
 static void set_stack(journal_probe *p)
 {
 	char *text = describe(p, SIZE_MAX);
 
-	if (text)
+	/* Nothing but question marks is no answer. */
+	if (text && is_named(p))
 		jnl_fact_text(p, JNL_DEVICE_STACK, JOURNAL_FACT_REPORTED, text,
 			      "/sys/dev/block");
 	else

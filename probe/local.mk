@@ -8,6 +8,7 @@ libcore_la_SOURCES += \
 	probe/dump-read.c probe/dump-text.h \
 	probe/facts.c probe/facts.h \
 	probe/fs.c \
+	probe/histogram.c probe/histogram.h \
 	probe/identify.c \
 	probe/in-place.c \
 	probe/io_uring.c \
@@ -19,11 +20,17 @@ libcore_la_SOURCES += \
 	probe/machine-ring.c \
 	probe/machine-try.c \
 	probe/mask.c probe/mask.h \
+	probe/measure.c probe/measure.h \
+	probe/measure-file.c \
+	probe/measure-hop.c \
+	probe/measure-inner.h \
+	probe/measure-judge.c \
+	probe/measure-slice.c \
 	probe/mount.c \
 	probe/needs.c probe/needs.h \
 	probe/nvme.c \
-	probe/open.c \
 	probe/probe.c probe/probe.h \
+	probe/public.c \
 	probe/rank.c \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \
@@ -41,6 +48,9 @@ bin_PROGRAMS += journal-probe
 journal_probe_SOURCES = \
 	probe/main.c \
 	probe/main-dump.c probe/main-dump.h \
+	probe/timing.c probe/timing.h \
+	probe/timing-screen.c \
 	$(probe_show_sources)
-journal_probe_LDADD = libjournal.la
+# The measurement is not public: the program has the library within.
+journal_probe_LDADD = libcore.la
 dist_man_MANS += doc/journal-probe.1

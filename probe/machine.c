@@ -27,6 +27,8 @@
 
 #define CHUNK_BYTES	4096
 
+static const char status[] = "/proc/self/status";
+
 /* Below the prefix, and with the descriptor's number for "dir". */
 static char *full_path(const struct jnl_machine_linux *l, const char *path)
 {
@@ -167,6 +169,24 @@ static int ask_list(const char *full, size_t max, struct jnl_answer *a)
 	return ret;
 }
 
+/* Only the lines that begin with this. */
+static void keep_lines(struct jnl_answer *a, const char *begin)
+{
+	char *at = a->data, *end = a->data + a->len, *to = a->data, *next;
+	size_t len = strlen(begin);
+
+	for (; at < end; at = next) {
+		next = memchr(at, '\n', (size_t)(end - at));
+		next = next ? next + 1 : end;
+		if ((size_t)(next - at) < len || memcmp(at, begin, len))
+			continue;
+		memmove(to, at, (size_t)(next - at));
+		to += next - at;
+	}
+	*to = '\0';
+	a->len = (size_t)(to - a->data);
+}
+
 static int ask_path(struct jnl_machine_linux *l, enum jnl_question kind,
 		    const char *path, size_t max, struct jnl_answer *a)
 {
@@ -179,6 +199,8 @@ static int ask_path(struct jnl_machine_linux *l, enum jnl_question kind,
 	      kind == JNL_ASK_LINK ? ask_link(full, max, a) :
 				     ask_list(full, max, a);
 	free(full);
+	if (ret == 0 && kind == JNL_ASK_FILE && !strcmp(path, status))
+		keep_lines(a, "Seccomp");
 	return ret;
 }
 

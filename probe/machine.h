@@ -13,6 +13,7 @@
 #ifndef JNL_PROBE_MACHINE_H
 #define JNL_PROBE_MACHINE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,7 +23,8 @@ enum jnl_question {
 	/*
 	 * A file of /proc or /sys by its absolute path: its content.  The last
 	 * part "dir" of "/proc/self/fdinfo/dir" and "/proc/self/fd/dir" stands
-	 * for the number of the directory's descriptor.
+	 * for the number of the directory's descriptor.  Of "/proc/self/status"
+	 * only the lines about seccomp: the rest is about this process.
 	 */
 	JNL_ASK_FILE,
 	/* A symbolic link there: where it leads, as readlink(2) has it. */
@@ -81,6 +83,14 @@ enum jnl_question {
 	 */
 	JNL_ASK_NVME,
 };
+
+/*
+ * The error of a question that nobody answered: a dump is of an older version
+ * that did not ask it, or has lost it.  No call that a machine makes gives it,
+ * so it never says anything about the machine, nor about its storage (where
+ * ENODATA, for one, is a medium error).
+ */
+#define JNL_UNANSWERED	(-ENOMSG)
 
 struct jnl_answer {
 	int error;	/* negative errno, or 0 and */

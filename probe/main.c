@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +17,7 @@
 #include "probe/journal-probe.h"
 #include "probe/main-dump.h"
 #include "probe/show.h"
+#include "probe/timing.h"
 
 #define EXIT_DURABLE	0
 #define EXIT_NONE	1
@@ -27,16 +30,19 @@ static const char help[] =
 	"Say what makes a write durable in the directory PATH (default: .),\n"
 	"and which method libjournal would use there.\n"
 	"\n"
-	"  -j, --json         print one JSON object\n"
-	"      --dump=FILE    also write what the machine answered to FILE, for\n"
-	"                     a report; with - print that instead\n"
-	"      --replay=FILE  probe the machine that was dumped to FILE (- is\n"
-	"                     standard input) instead of this one\n"
-	"      --serials      tell serial numbers; else they are masked\n"
-	"  -h, --help         print this help and exit\n"
-	"  -V, --version      print the version and exit\n"
+	"  -j, --json               print one JSON object\n"
+	"  -m, --measure[=SECONDS]  time every usable method, for SECONDS each\n"
+	"                           (0.1 to 60, default 1)\n"
+	"      --dump=FILE          also write what the machine answered to FILE,\n"
+	"                           for a report; with - print that instead\n"
+	"      --replay=FILE        probe the machine that was dumped to FILE (-\n"
+	"                           is standard input) instead of this one\n"
+	"      --serials            tell serial numbers; else they are masked\n"
+	"  -h, --help               print this help and exit\n"
+	"  -V, --version            print the version and exit\n"
 	"\n"
-	"At most 256 KiB are written to PATH, to files without a name.\n"
+	"At most 256 KiB are written to PATH, to files without a name; with\n"
+	"--measure 256 MiB for each method, carrier and second.\n"
 	"Exit status: 0 there is a durable method, 1 there is none,\n"
 	"2 wrong usage or an I/O error.\n";
 
@@ -107,6 +113,7 @@ struct request {
 	const char *path;
 	bool json, serials;
 	const char *dump, *replay;	/* files, or NULL */
+	uint64_t measure_ns;		/* for one way; 0: do not measure */
 };
 
 static bool open_probe(journal_probe **ret_p, const struct request *r)
@@ -125,31 +132,63 @@ static bool open_probe(journal_probe **ret_p, const struct request *r)
 	return ret == 0;
 }
 
-static void show(const journal_probe *p, bool json)
+static bool utf8_terminal(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static void show(const journal_probe *p, const struct request *r,
+		 const struct jnl_measure *m)
 {
 	const char *path = journal_probe_path(p);
 
-	if (json)
-		jnl_show_json(stdout, p, path);
-	else
-		jnl_show_screen(stdout, p, path, want_colour(),
-				screen_width());
+	if (r->json) {
+		jnl_show_json(stdout, p, path, m);
+		return;
+	}
+	jnl_show_screen(stdout, p, path, want_colour(), screen_width());
+	if (m)
+		jnl_timing_show(stdout, m, want_colour(), screen_width(),
+				utf8_terminal());
 }
 
 static int probe(const struct request *r)
 {
+	struct jnl_measure *m = NULL;
 	journal_probe *p;
 	int status;
 
 	if (!open_probe(&p, r))
 		return EXIT_TROUBLE;
 	status = durable(p) ? EXIT_DURABLE : EXIT_NONE;
+	if (r->measure_ns) {
+		m = jnl_timing_run(p, r->path, r->measure_ns);
+		if (!m)
+			status = EXIT_TROUBLE;
+	}
 	if (r->dump && !jnl_dump_file(p, r->dump))
 		status = EXIT_TROUBLE;
 	else if (!r->dump || strcmp(r->dump, "-"))
-		show(p, r->json);
+		show(p, r, m);
+	jnl_measure_free(m);
 	journal_probe_close(p);
 	return finish(status);
+}
+
+/* What does not go together; NULL: all of it does. */
+static const char *contradiction(const struct request *r, int paths)
+{
+	if (paths > 1)
+		return "one PATH at a time";
+	if (paths && r->replay)
+		return "--replay has its PATH in the dump: leave one of them "
+		       "out";
+	if (r->measure_ns && r->replay)
+		return "--measure needs this machine: leave --replay out";
+	if (r->measure_ns && r->dump && !strcmp(r->dump, "-"))
+		return "--measure has nowhere to show its result: dump to a "
+		       "file";
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -157,6 +196,7 @@ int main(int argc, char **argv)
 	enum { DUMP = 256, REPLAY, SERIALS };
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
+		{ "measure", optional_argument, NULL, 'm' },
 		{ "dump", required_argument, NULL, DUMP },
 		{ "replay", required_argument, NULL, REPLAY },
 		{ "serials", no_argument, NULL, SERIALS },
@@ -165,13 +205,22 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	struct request r = { .path = "." };
+	const char *wrong;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jhV", options, NULL)) != -1) {
+	(void)setlocale(LC_CTYPE, "");
+	while ((c = getopt_long(argc, argv, "jm::hV", options, NULL)) != -1) {
 		switch (c) {
 		case 'j':
 			r.json = true;
 			break;
+		case 'm':
+			if (jnl_timing_parse(optarg ? optarg : "1",
+					     &r.measure_ns))
+				break;
+			fprintf(stderr, "journal-probe: --measure=%s: give a "
+				"number of seconds from 0.1 to 60\n", optarg);
+			return usage();
 		case DUMP:
 			r.dump = optarg;
 			break;
@@ -191,14 +240,9 @@ int main(int argc, char **argv)
 			return usage();
 		}
 	}
-	if (argc - optind > 1) {
-		fprintf(stderr, "journal-probe: one PATH at a time, not %d\n",
-			argc - optind);
-		return usage();
-	}
-	if (optind < argc && r.replay) {
-		fputs("journal-probe: --replay has its PATH in the dump: leave "
-		      "one of them out\n", stderr);
+	wrong = contradiction(&r, argc - optind);
+	if (wrong) {
+		fprintf(stderr, "journal-probe: %s\n", wrong);
 		return usage();
 	}
 	if (optind < argc)

@@ -263,20 +263,18 @@ static void learn_page(struct secrets *s, const struct jnl_kept *k)
 		learn_forms(s, nqn, strnlen(nqn, CTRL_SUBNQN_LEN));
 }
 
-/* Numbers, not names: nothing in them is anybody's. */
-static bool has_names(enum jnl_question kind)
+/* Numbers are the answer, in which digits could be taken for a serial's. */
+static bool is_numbers(const struct jnl_kept *k)
 {
-	return kind != JNL_ASK_CALL && kind != JNL_ASK_TRY;
+	return k->kind == JNL_ASK_CALL || k->kind == JNL_ASK_TRY;
 }
 
 static void learn_answer(struct secrets *s, const struct jnl_kept *k)
 {
 	size_t skip;
 
-	if (!has_names(k->kind))
-		return;
 	learn_forms(s, k->subject, strlen(k->subject));
-	if (k->error)
+	if (k->error || is_numbers(k))
 		return;
 	if (k->kind == JNL_ASK_NVME) {
 		learn_page(s, k);
@@ -359,7 +357,7 @@ static void mask(const struct secrets *s, struct jnl_kept *k)
 {
 	size_t skip;
 
-	if (!has_names(k->kind) || k->error)
+	if (k->error || is_numbers(k))
 		return;
 	if (is_serial_file(k)) {
 		skip = skip_words(k);
@@ -393,8 +391,7 @@ static int add_masked(const struct secrets *s, const struct jnl_kept *k,
 
 	if (!subject)
 		return -ENOMEM;
-	if (has_names(k->kind))
-		replace(s, subject, strlen(subject));
+	replace(s, subject, strlen(subject));
 	ret = jnl_answers_add(masked, k->kind, subject, k->error, k->data,
 			      k->len);
 	free(subject);

@@ -3,7 +3,6 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "probe/replay.h"
@@ -20,7 +19,7 @@ static void ask(struct jnl_machine *m, enum jnl_question kind,
 		return;
 	}
 	memset(ret_answer, 0, sizeof(*ret_answer));
-	ret_answer->error = -ENODATA;
+	ret_answer->error = JNL_UNANSWERED;
 }
 
 void jnl_replay_init(struct jnl_replay *r, const struct jnl_answers *answers)

@@ -1,8 +1,8 @@
 /*
  * probe/replay.h - a machine that answers from what was kept.
  *
- * A question that is not there has the answer -ENODATA: nothing is ever asked
- * of the machine that the replay runs on.
+ * A question that is not there has the answer JNL_UNANSWERED: nothing is ever
+ * asked of the machine that the replay runs on.
  */
 #ifndef JNL_PROBE_REPLAY_H
 #define JNL_PROBE_REPLAY_H

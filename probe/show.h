@@ -13,13 +13,16 @@
 #include <stdio.h>
 
 #include "probe/journal-probe.h"
+#include "probe/measure.h"
 
 /* For people.  width: columns of the terminal, at least 80; 0: no limit. */
 void jnl_show_screen(FILE *out, const journal_probe *p, const char *path,
 		     bool colour, size_t width);
 
-/* For programs: one JSON object (RFC 8259) and a newline. */
-void jnl_show_json(FILE *out, const journal_probe *p, const char *path);
+/* For programs: one JSON object (RFC 8259) and a newline.  measure may be
+ * NULL. */
+void jnl_show_json(FILE *out, const journal_probe *p, const char *path,
+		   const struct jnl_measure *measure);
 
 /*
  * The bytes of the UTF-8 character at s (1 to 4) and its number, or 0 if

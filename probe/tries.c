@@ -377,7 +377,8 @@ static void run(journal_probe *p, unsigned int block)
 			continue;
 		}
 		ret = tries[i].run(p, block);
-		if (ret == 0 || forbidden(ret) || no_room(ret))
+		if (ret == 0 || forbidden(ret) || no_room(ret) ||
+		    ret == JNL_UNANSWERED)
 			continue;
 		failed = ret;
 		if (tries[i].fact == JNL_FS_FLUSH)

@@ -129,7 +129,7 @@ begin "info names the writer"
 run 0 "$tool" info live
 grep -q "^writer: *pid $writer\$" out || bad "not pid $writer: $(grep writer out)"
 run 0 "$tool" info --json live
-grep -q "\"writer\":true,\"writer_pid\":$writer}" out || bad "not in JSON"
+grep -q "\"writer\":true,\"writer_pid\":$writer," out || bad "not in JSON"
 exec 9>&-
 wait "$writer" || bad "the writer fails"
 run 0 "$tool" info live

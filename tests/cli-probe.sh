@@ -113,7 +113,9 @@ if command -v python3 >/dev/null; then
 import json, sys
 with open(sys.argv[1], encoding="utf-8") as f:
     o = json.load(f)
-assert list(o) == ["version", "path", "facts", "methods", "chosen"], list(o)
+assert list(o) == ["schema", "version", "path", "facts", "methods", "chosen",
+                   "measurement"], list(o)
+assert o["schema"] == 1 and o["measurement"] is None
 assert o["path"].endswith('/a "b"\\ \x1b[1m\x01\ufffd'), o["path"]
 for f in o["facts"]:
     assert list(f) == ["name", "state", "value", "source", "errno", "error"]

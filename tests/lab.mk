@@ -6,4 +6,4 @@ EXTRA_DIST += tests/lab/guest.sh tests/lab/init.sh tests/lab/run.sh \
 check_PROGRAMS += tests/lab/powercut
 tests_lab_powercut_SOURCES = tests/lab/powercut.c
 tests_lab_powercut_LDADD = libcore.la
-EXTRA_DIST += tests/lab/powercut.py
+EXTRA_DIST += tests/lab/powercut.py tests/lab/powercut.sh

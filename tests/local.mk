@@ -6,11 +6,14 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 include tests/unit.mk
 include tests/ring.mk
 include tests/nvme.mk
+include tests/raw.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
+include tests/measure.mk
 include tests/cli.mk
 include tests/format.mk
+include tests/examples.mk
 include tests/bench.mk
 include tests/fuzz.mk
 include tests/quick.mk

@@ -1,9 +1,11 @@
 # Dumps of machines, and replaying them.
 if HAVE_CHECK
-check_PROGRAMS += tests/probe/test_dump
-TESTS += tests/probe/test_dump
+check_PROGRAMS += tests/probe/test_dump tests/probe/test_hostile
+TESTS += tests/probe/test_dump tests/probe/test_hostile
 tests_probe_test_dump_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_probe_test_dump_LDADD = libcore.la $(CHECK_LIBS)
+tests_probe_test_hostile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_probe_test_hostile_LDADD = libcore.la $(CHECK_LIBS)
 endif
 dist_check_SCRIPTS += tests/probe/replay.sh
 TESTS += tests/probe/replay.sh

@@ -36,14 +36,6 @@
 		} \
 	} while (0)
 
-static bool answered(const struct jnl_answers *a, enum jnl_question kind,
-		     const char *subject)
-{
-	const struct jnl_kept *k = jnl_answers_find(a, kind, subject);
-
-	return k && !k->error;
-}
-
 static bool is_path(enum jnl_question kind)
 {
 	return kind == JNL_ASK_FILE || kind == JNL_ASK_LINK ||
@@ -62,14 +54,23 @@ static bool any_answer(const struct jnl_answers *a, bool path)
 	return false;
 }
 
-/* A source that is a file must be one that was answered. */
+/* A source that is a file or a directory must be one that was answered, or
+ * have something in it that was; that there is no such file is an answer. */
 static bool stands_for(const struct jnl_answers *a, const char *source)
 {
+	size_t len = strlen(source), i;
+
 	if (source[0] != '/')
 		return any_answer(a, false) || any_answer(a, true);
-	return answered(a, JNL_ASK_FILE, source) ||
-	       answered(a, JNL_ASK_LINK, source) ||
-	       answered(a, JNL_ASK_LIST, source);
+	for (i = 0; i < a->count; i++) {
+		const struct jnl_kept *k = a->kept[i];
+
+		if ((!k->error || k->error == -ENOENT) && is_path(k->kind) &&
+		    !strncmp(k->subject, source, len) &&
+		    (!k->subject[len] || k->subject[len] == '/'))
+			return true;
+	}
+	return false;
 }
 
 static void check_fact(const struct jnl_answers *a,
@@ -153,7 +154,7 @@ static void check_shown(const journal_probe *p)
 	}
 	out = open_memstream(&text, &len);
 	MUST(out, "no memory");
-	jnl_show_json(out, p, path);
+	jnl_show_json(out, p, path, NULL);
 	MUST(fclose(out) == 0, "no memory");
 	check_screen(text, len, 0);
 	free(text);

@@ -7,8 +7,10 @@
 #include <check.h>
 #include <stdlib.h>
 
-static inline int run_suite(const char *name, const TTest *const *tests,
-			    size_t n, double timeout_s)
+/* setup and teardown, around every test, may be NULL. */
+static inline int run_suite_with(const char *name, const TTest *const *tests,
+				 size_t n, double timeout_s,
+				 void (*setup)(void), void (*teardown)(void))
 {
 	Suite *s = suite_create(name);
 	TCase *tc = tcase_create(name);
@@ -16,6 +18,8 @@ static inline int run_suite(const char *name, const TTest *const *tests,
 	int failed;
 
 	tcase_set_timeout(tc, timeout_s);
+	if (setup)
+		tcase_add_checked_fixture(tc, setup, teardown);
 	for (size_t i = 0; i < n; i++)
 		tcase_add_test(tc, tests[i]);
 	suite_add_tcase(s, tc);
@@ -26,12 +30,21 @@ static inline int run_suite(const char *name, const TTest *const *tests,
 	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-#define RUN_SUITE(name, timeout_s, ...) \
+static inline int run_suite(const char *name, const TTest *const *tests,
+			    size_t n, double timeout_s)
+{
+	return run_suite_with(name, tests, n, timeout_s, NULL, NULL);
+}
+
+#define RUN_SUITE_WITH(name, timeout_s, setup, teardown, ...) \
 	int main(void) \
 	{ \
 		const TTest *const tests[] = { __VA_ARGS__ }; \
-		return run_suite(name, tests, \
-				 sizeof(tests) / sizeof(tests[0]), timeout_s); \
+		return run_suite_with(name, tests, \
+				      sizeof(tests) / sizeof(tests[0]), timeout_s, \
+				      setup, teardown); \
 	}
+#define RUN_SUITE(name, timeout_s, ...) \
+	RUN_SUITE_WITH(name, timeout_s, NULL, NULL, __VA_ARGS__)
 
 #endif

@@ -17,11 +17,6 @@ fs() {
 	chmod 777 "$work/m"
 }
 
-# done with it
-gone() {
-	umount "$work/m"
-}
-
 # The guest's own: by every kernel.
 nawupf=$(drive nawupf-31)
 fs ext4 "$nawupf"

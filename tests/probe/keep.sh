@@ -3,6 +3,16 @@
 #
 # shellcheck shell=sh
 
+# unmount what is at $work/m.  A ring that has just been closed may hold its
+# files for a moment.
+gone() {
+	for try in 1 2 3 4 5 6 7 8 9; do
+		umount "$work/m" 2>/dev/null && return 0
+		sleep 0.2
+	done
+	umount "$work/m"
+}
+
 # keep NAME HOW PATH [COMMAND...]: the dump of PATH to $machines/NAME.machine,
 # with HOW as its second line, as COMMAND runs $probe.
 #

@@ -33,7 +33,7 @@ keep virtio "virtio disk with a write cache, ext4; Linux $kernel, as root" \
 mkdir "$work/tmpfs"
 mount -t tmpfs none "$work/m"
 keep tmpfs "tmpfs; Linux $kernel, as root" "$work/m"
-umount "$work/m"
+gone
 
 for type in ext4 xfs btrfs; do
 	truncate -s 512M "$work/image"
@@ -41,7 +41,7 @@ for type in ext4 xfs btrfs; do
 	mount -o loop "$work/image" "$work/m"
 	keep "loop-$type" "$type on a loop device; Linux $kernel, as root" \
 		"$work/m"
-	umount "$work/m"
+	gone
 	rm "$work/image"
 done
 
@@ -51,7 +51,7 @@ mount -o loop,nobarrier "$work/image" "$work/m"
 keep loop-nobarrier \
 	"ext4 mounted with nobarrier on a loop device; Linux $kernel, as root" \
 	"$work/m"
-umount "$work/m"
+gone
 rm "$work/image"
 
 mkdir "$work/lower" "$work/upper" "$work/upper-work"
@@ -59,7 +59,7 @@ mount -t overlay -o "lowerdir=$work/lower,upperdir=$work/upper,workdir=$work/upp
 	none "$work/m"
 keep overlay "overlayfs over ext4, as in a container; Linux $kernel, as root" \
 	"$work/m"
-umount "$work/m"
+gone
 
 mkdir "$work/root"
 chmod 755 "$work"

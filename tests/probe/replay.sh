@@ -79,7 +79,17 @@ grep -q '"kernel.release", "state": "unknown"' "$scratch/out" ||
 	bad "the live machine answered"
 probe --replay="$scratch/less" --dump=-
 grep -A 1 'file /proc/sys/kernel/osrelease' "$scratch/out" |
-	grep -qx '! ENODATA' || bad "the question is not marked"
+	grep -qx '! ENOMSG' || bad "the question is not marked"
+
+begin "serial numbers are masked in a dump unless they are asked for"
+serial=1b4e28ba-2fa1-11d2-883f-0016d3cca427
+sed "s,^= .* - \([a-z0-9]* \)[^ ]*,&-$serial," "$scratch/dump" \
+	>"$scratch/with serial"
+grep -q -e "-$serial" "$scratch/with serial" || bad "there is none to mask"
+probe --replay="$scratch/with serial" --dump=-
+! grep -q "$serial" "$scratch/out" || bad "it is there"
+probe --replay="$scratch/with serial" --dump=- --serials
+grep -q "$serial" "$scratch/out" || bad "it is not there"
 
 begin "a dump replaces a file whole, with the usual permissions"
 echo old >"$scratch/dump"

@@ -179,7 +179,7 @@ START_TEST(what_is_no_dump_or_a_newer_one_is_refused)
 	static const char *const texts[] = {
 		"", "\n", "# only\n", "libjournal machine 2\npath /\nend\n",
 		"libjournal machine 1 \npath /\nend\n", "libjournal machine\n",
-		"libjournal machine 11\npath /\nend\n", "\x7f" "ELF", "end\n",
+		"libjournal machine 11\npath /\nend\n", ("\x7f" "ELF"), "end\n",
 		"path /\nlibjournal machine 1\nend\n",
 	};
 
@@ -430,10 +430,10 @@ START_TEST(a_replay_answers_nothing_that_it_does_not_have)
 	jnl_replay_init(&r, &answers);
 	r.machine.ask(&r.machine, JNL_ASK_FILE, "/proc/self/mountinfo", 100,
 		      &a);
-	ck_assert_int_eq(a.error, -ENODATA);
+	ck_assert_int_eq(a.error, JNL_UNANSWERED);
 	r.machine.ask(&r.machine, JNL_ASK_LINK, "/proc/sys/kernel/osrelease",
 		      100, &a);
-	ck_assert_int_eq(a.error, -ENODATA);
+	ck_assert_int_eq(a.error, JNL_UNANSWERED);
 	r.machine.ask(&r.machine, JNL_ASK_FILE, "/proc/sys/kernel/osrelease",
 		      5, &a);
 	ck_assert_int_eq(a.error, -EFBIG);
@@ -453,6 +453,11 @@ START_TEST(answers_can_be_replaced_within_the_limits)
 	ck_assert_int_eq(jnl_answers_replace(&answers, 0, 0, much, most - 1),
 			 -EFBIG);
 	ck_assert_str_eq(answers.kept[0]->data, "three");
+	/* Full to the last byte. */
+	ck_assert_int_eq(jnl_answers_replace(&answers, 0, 0, much, most - 2),
+			 0);
+	ck_assert_int_eq(jnl_answers_add(&answers, JNL_ASK_FILE, "/y", 0, "",
+					 0), -EFBIG);
 	ck_assert_int_eq(jnl_answers_replace(&answers, 0, -EIO, NULL, 0), 0);
 	ck_assert_uint_eq(answers.bytes, 2);
 	ck_assert_int_eq(jnl_answers_add(&answers, JNL_ASK_FILE, "/y", 0, much,
@@ -489,6 +494,12 @@ static void add_drive(void)
 	memset(page + 104, 0xcd, 16);
 	memset(page + 120, 0xef, 8);
 	add_page("identify-namespace nvme0n1", page);
+	/* One whose serial number stands nowhere else, and a short one. */
+	memset(page, 0, sizeof(page));
+	memcpy(page + 4, "  OTHER-0042        ", 20);
+	add_page("identify-controller nvme1n1", page);
+	memcpy(page + 4, "QX7                 ", 20);
+	add_page("identify-controller nvme2n1", page);
 	add(JNL_ASK_FILE, "/sys/block/nvme0n1/wwid", "eui.0025385b9150a2f1\n");
 	add(JNL_ASK_FILE, "/sys/block/nvme0n1/device/serial",
 	    "S4EWNX0R123456      \n");
@@ -507,7 +518,15 @@ static void add_drive(void)
 	    "/sys/devices/wwn-0x5000c500a1b2c3d4/block/sda/queue/fua", "1\n");
 	add(JNL_ASK_FILE, "/proc/self/mountinfo",
 	    "27 1 254:0 / / rw - ext4 "
-	    "/dev/disk/by-uuid/0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0 rw\n");
+	    "/dev/disk/by-uuid/0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0 rw\n"
+	    "28 1 254:1 / /b rw - ext4 "
+	    "/dev/disk/by-uuid/77778888-9999-aaaa-bbbb-ccccddddeeee rw\n");
+	add(JNL_ASK_FILE, "/sys/class/nvme/nvme0/firmware_rev",
+	    "1 nqn.2019-08.org.example:box-17-drive-4\n");
+	add(JNL_ASK_CALL, "stat /dev/disk/by-uuid/"
+	    "0F1E2D3C-4b5a-6978-8796-a5b4c3d2e1f0", "major 8\nminor 1\n");
+	/* Digits that happen to be a serial number's. */
+	add(JNL_ASK_FILE, "/sys/block/sdc/device/serial", "551615\n");
 	add(JNL_ASK_CALL, "fstatfs", "bavail 18446744073709551615\n");
 	add(JNL_ASK_FILE, "/sys/block/sdb/device/serial", "ab1\n");
 }
@@ -527,7 +546,8 @@ START_TEST(serial_numbers_are_masked_wherever_they_stand)
 		"S4EWNX0R123456", "s4ewnx0r", "0025385b9150a2f1", "144d144d",
 		"6c0f1a2b", "abcdefgHIJ", "3600508b4000", "0f1e2d3c",
 		"0F1E2D3C", "5000c500a1b2c3d4", "ab ab ab", "cd cd cd",
-		"ef ef ef", "ab1",
+		"ef ef ef", "ab1", "4f 54 48 45 52", "51 58 37",
+		"53 34 45 57 4e", "31 34 34 64 31", "77778888", "box-17",
 	};
 	struct jnl_answers masked, was;
 	char *text, at[] = "/srv/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
@@ -577,6 +597,14 @@ START_TEST(what_is_masked_still_fits_together)
 	ck_assert_mem_eq(masked_answer(&masked, JNL_ASK_FILE,
 				       "/sys/block/nvme0n1/device/serial"),
 			 model - 20, 20);
+	/* One UUID is one whatever its case, another one is another. */
+	snprintf(file, sizeof(file), "stat /dev/disk/by-uuid/%.36s",
+		 masked_answer(&masked, JNL_ASK_FILE, "/sys/block/md0/md/uuid"));
+	masked_answer(&masked, JNL_ASK_CALL, file);
+	ck_assert_ptr_null(strstr(strstr(masked_answer(&masked, JNL_ASK_FILE,
+						       "/proc/self/mountinfo"),
+					 "28 1"),
+				  file + strlen("stat /dev/disk/by-uuid/")));
 	/* A link leads to a file that is there. */
 	link = masked_answer(&masked, JNL_ASK_LINK, "/sys/dev/block/8:1");
 	end = strstr(link, "/sda1");

@@ -533,7 +533,8 @@ static const char usage_text[] =
 "2 usage.\n";
 
 enum { OPT_SEED = 256, OPT_STATES, OPT_JOBS, OPT_SECONDS, OPT_REPLAY,
-       OPT_BREAK, OPT_LIST, OPT_EMIT, OPT_FALSIFY, OPT_VERBOSE, OPT_RAW, OPT_HELP };
+       OPT_BREAK, OPT_LIST, OPT_EMIT, OPT_FALSIFY, OPT_VERBOSE, OPT_RAW,
+       OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },

@@ -1,5 +1,5 @@
 /*
- * probe/open.c - probes for programs: of this machine, and of a dump.
+ * probe/public.c - probes for programs: of this machine, and of a dump.
  */
 #include "config.h"
 

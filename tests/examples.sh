@@ -1,0 +1,79 @@
+#!/bin/sh
+# The small examples: each does what it says, in a program of a user's.
+set -eu
+. "${srcdir:-.}/tests/lib.sh"
+source=$srcdir/doc/examples
+
+# example NAME - the program itself, or nothing if it was not built.
+example() {
+	for place in "$builddir/doc/examples/.libs" "$builddir/doc/examples"; do
+		[ ! -x "$place/$1" ] || echo "$place/$1"
+	done | head -n 1
+}
+
+append=$(example append)
+read=$(example read)
+cd "$scratch"
+seq 1 30000 >lines
+
+begin "the lines that append takes are those that read prints, in order"
+run 0 "$append" notes <lines
+quiet
+grep -qx '30000 lines are durable' out || bad "append says $(cat out)"
+run 0 "$read" notes
+quiet
+cut -f 2- out | cmp -s - lines || bad "read prints something else"
+
+begin "read goes on at the LSN that it is given"
+lsn=$(sed -n '29990s/\t.*//p' out)
+run 0 "$read" notes "$lsn"
+[ "$(wc -l <out)" -eq 11 ] || bad "$(wc -l <out) lines, not 11"
+run 2 "$read" notes 999999999
+[ -s err ] || bad "it does not say what is wrong"
+run 2 "$read" nowhere
+run 2 "$append"
+
+# Each LSN that an event loop's example printed is that of its line.
+loop_example() {
+	name=$1
+	program=$(example "$name")
+	begin "$name acknowledges each line once, in order, with its LSN"
+	if [ -z "$program" ]; then
+		skip_case "not built: no libuv"
+		return 0
+	fi
+	run 0 sh -c 'cat lines | "$1" "$2"' sh "$program" "by $name"
+	quiet
+	mv out acks
+	run 0 "$read" "by $name"
+	cut -f 1 out | cmp -s - acks || bad "not the LSNs of the records"
+	cut -f 2- out | cmp -s - lines || bad "not the lines that came in"
+
+	begin "$name takes a last line without its end, and lines in pieces"
+	run 0 sh -c '(printf "pie"; sleep 0.1; printf "ce\nlast") | "$1" "$2"' \
+		sh "$program" "pieces by $name"
+	[ "$(wc -l <out)" -eq 2 ] || bad "$(wc -l <out) acknowledged, not 2"
+	run 0 "$read" "pieces by $name"
+	[ "$(cut -f 2- out | tr '\n' ' ')" = "piece last " ] ||
+		bad "the journal has $(cut -f 2- out)"
+
+	begin "$name refuses a file, which no loop can wait for"
+	run 2 "$program" "by $name" <lines
+	[ -s err ] || bad "it does not say so"
+}
+loop_example event-loop
+loop_example uv-append
+
+begin "the examples need nothing but the public header and the library"
+if grep -n '#include "' "$source"/*.c >found; then
+	bad "a header of our own: $(head -n 1 found)"
+fi
+mkdir include
+cp "$srcdir/journal/journal.h" include
+for name in append event-loop read; do
+	# shellcheck disable=SC2086 # words, as in a makefile
+	run 0 ${CC:-cc} ${SANITIZE_CFLAGS:-} -std=gnu11 -Wall -Wextra -Werror \
+		-Iinclude -c -o "$name.o" "$source/$name.c"
+done
+
+finish
