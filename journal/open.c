@@ -318,11 +318,12 @@ static int get_lock(struct opening *op)
 /* A device is taken only if nobody else's data is on it. */
 static int judge_device(struct opening *op)
 {
+	char found[64];
 	int ret;
 
 	if (!op->fresh || op->o->flags & JOURNAL_OVERWRITE)
 		return 0;
-	ret = jnl_raw_blank(op->sys);
+	ret = jnl_raw_blank(op->sys, found, sizeof(found));
 	if (ret == -ENOSPC)
 		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
 				 "%s: the device is too small for a journal",
@@ -330,9 +331,10 @@ static int judge_device(struct opening *op)
 	if (ret != -EEXIST)
 		return ret ? fail(op, ret, "cannot look the device over") : 0;
 	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
-			 "%s: the device is not blank: if nothing on it is "
-			 "needed any more, say so by JOURNAL_OVERWRITE "
-			 "(journal-tool append --overwrite)", op->path);
+			 "%s: the device is not blank%s%s%s: if nothing on it "
+			 "is needed any more, say so by JOURNAL_OVERWRITE "
+			 "(journal-tool append --overwrite)", op->path,
+			 *found ? " (" : "", found, *found ? ")" : "");
 }
 
 static int recover(struct opening *op)

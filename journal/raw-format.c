@@ -25,8 +25,8 @@ static uint64_t table_sum(const uint8_t *p, const struct jnl_raw_header *h)
 			    jnl_seed(h->uuid));
 }
 
-void jnl_raw_encode(uint8_t *p, const struct jnl_raw_header *h,
-		    const uint64_t *entry)
+void jnl_raw_encode(uint8_t *p, unsigned int copy,
+		    const struct jnl_raw_header *h, const uint64_t *entry)
 {
 	struct jnl_raw_disk *d = (struct jnl_raw_disk *)p;
 
@@ -45,6 +45,7 @@ void jnl_raw_encode(uint8_t *p, const struct jnl_raw_header *h,
 	jnl_put64(d->slots, h->slots);
 	jnl_put64(d->sequence, h->sequence);
 	jnl_put64(d->table_sum, table_sum(p, h));
+	jnl_put32(d->copy, copy);
 	jnl_put64(d->header_sum,
 		  jnl_checksum(p, offsetof(struct jnl_raw_disk, header_sum),
 			       jnl_seed(h->uuid)));
@@ -64,7 +65,8 @@ static bool in_limits(const struct jnl_raw_disk *d,
 	       h->slots <= JNL_RAW_SLOTS_MAX;
 }
 
-int jnl_raw_decode(const uint8_t *p, struct jnl_raw_header *ret_h)
+int jnl_raw_decode(const uint8_t *p, unsigned int copy,
+		   struct jnl_raw_header *ret_h)
 {
 	const struct jnl_raw_disk *d = (const struct jnl_raw_disk *)p;
 	struct jnl_raw_header h;
@@ -76,6 +78,8 @@ int jnl_raw_decode(const uint8_t *p, struct jnl_raw_header *ret_h)
 	    jnl_checksum(p, offsetof(struct jnl_raw_disk, header_sum),
 			 jnl_seed(h.uuid)))
 		return -EBADMSG;
+	if (jnl_get32(d->copy) != copy)
+		return -ENOENT;
 	h.version = jnl_get32(d->version);
 	h.compat = jnl_get32(d->compat);
 	h.incompat = jnl_get32(d->incompat);

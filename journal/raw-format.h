@@ -17,6 +17,8 @@
  *
  * A copy counts if and only if
  *   (1) magic and header_sum are right, the rest of the header block is zero,
+ *       and it is the copy that belongs in this place: a partition that begins
+ *       at 1 MiB has its copy 0 where its disk would have copy 1,
  *   (2) each value is within its limits,
  *   (3) table_sum is right, and no segment is in two slots.
  *
@@ -56,7 +58,8 @@ struct jnl_raw_disk {
 	uint8_t slots[8];		/* words in the table */
 	uint8_t sequence[8];
 	uint8_t table_sum[8];		/* XXH3-64 of the table */
-	uint8_t reserved[40];		/* zero, if no compat bit says more */
+	uint8_t copy[4];		/* which one this is: 0 or 1 */
+	uint8_t reserved[36];		/* zero, if no compat bit says more */
 	uint8_t header_sum[8];		/* XXH3-64 of the 120 bytes before it */
 };
 static_assert(sizeof(struct jnl_raw_disk) == 128, "superblock");
@@ -64,6 +67,7 @@ static_assert(offsetof(struct jnl_raw_disk, uuid) == 24, "uuid");
 static_assert(offsetof(struct jnl_raw_disk, slot_size) == 40, "slot_size");
 static_assert(offsetof(struct jnl_raw_disk, slots) == 56, "slots");
 static_assert(offsetof(struct jnl_raw_disk, table_sum) == 72, "table_sum");
+static_assert(offsetof(struct jnl_raw_disk, copy) == 80, "copy");
 static_assert(offsetof(struct jnl_raw_disk, header_sum) == 120, "sum");
 /* One sector, so that a torn write cannot tear it. */
 static_assert(sizeof(struct jnl_raw_disk) <= 512, "a sector");
@@ -110,17 +114,18 @@ static inline uint64_t jnl_raw_place(uint64_t slot_size, uint64_t i)
 /* How many slots a device of size bytes has room for. */
 uint64_t jnl_raw_slots_for(uint64_t size, uint64_t slot_size);
 
-/* Fill jnl_raw_copy_size(h->slots) bytes at p. */
-void jnl_raw_encode(uint8_t *p, const struct jnl_raw_header *h,
-		    const uint64_t *entry);
+/* Fill jnl_raw_copy_size(h->slots) bytes at p, as copy 0 or 1. */
+void jnl_raw_encode(uint8_t *p, unsigned int copy,
+		    const struct jnl_raw_header *h, const uint64_t *entry);
 
 /*
- * Read the header from JNL_RAW_HEADER bytes at p.
- *   -ENOENT           no magic: there is no superblock
+ * Read the header of copy 0 or 1 from JNL_RAW_HEADER bytes at p.
+ *   -ENOENT           no magic, or the other copy: there is no superblock
  *   -EBADMSG          a damaged one
  *   -EPROTONOSUPPORT  a sound one of a newer version or with incompat flags
  */
-int jnl_raw_decode(const uint8_t *p, struct jnl_raw_header *ret_h);
+int jnl_raw_decode(const uint8_t *p, unsigned int copy,
+		   struct jnl_raw_header *ret_h);
 
 /*
  * Read the table from the copy at p, all of it, into entry (h->slots words).

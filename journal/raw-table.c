@@ -104,7 +104,7 @@ static int read_copy(struct jnl_table *t, struct jnl_sys *sys, int fd,
 	}
 	if (n < 0)
 		return (int)n;
-	c->err = jnl_raw_decode(t->buf, &c->h);
+	c->err = jnl_raw_decode(t->buf, i, &c->h);
 	if (c->err)
 		return 0;
 	size = jnl_raw_copy_size(c->h.slots);
@@ -268,26 +268,25 @@ bool jnl_table_dirty(const struct jnl_table *t)
 	return false;
 }
 
-static int write_copy(struct jnl_sys *sys, int fd, unsigned int i,
-		      const uint8_t *buf, uint64_t size)
+static int write_copy(struct jnl_table *t, struct jnl_sys *sys, int fd,
+		      unsigned int i)
 {
 	int ret;
 
-	ret = jnl_write_full(sys, fd, buf, size, copy_at(i), 0, JNL_RAW_UNIT);
+	jnl_raw_encode(t->buf, i, &t->h, t->disk);
+	ret = jnl_write_full(sys, fd, t->buf, jnl_raw_copy_size(t->h.slots),
+			     copy_at(i), 0, JNL_RAW_UNIT);
 	return ret ? ret : sys->fsync(sys, fd);
 }
 
 /* The copies one after the other, the one that may be lost first. */
 static int write_copies(struct jnl_table *t, struct jnl_sys *sys, int fd)
 {
-	uint64_t size = jnl_raw_copy_size(t->h.slots);
 	unsigned int first = t->whole == 1;
 	int ret;
 
-	ret = write_copy(sys, fd, first, t->buf, size);
-	if (!ret)
-		ret = write_copy(sys, fd, !first, t->buf, size);
-	return ret;
+	ret = write_copy(t, sys, fd, first);
+	return ret ? ret : write_copy(t, sys, fd, !first);
 }
 
 static int store(struct jnl_table *t, struct jnl_sys *sys, int fd)
@@ -302,7 +301,6 @@ static int store(struct jnl_table *t, struct jnl_sys *sys, int fd)
 	for (uint64_t i = 0; i < t->slots; i++)
 		t->disk[i] = t->now[i] & JNL_TABLE_TMP ? JNL_RAW_FREE :
 							 t->now[i];
-	jnl_raw_encode(t->buf, &t->h, t->disk);
 	ret = write_copies(t, sys, fd);
 	t->error = ret;
 	if (!ret)

@@ -18,6 +18,7 @@
 #include "journal/segment.h"
 #include "lib/compat.h"
 #include "lib/file.h"
+#include "probe/signature.h"
 
 #define INO_LOCK	1
 #define INO_SCRATCH	2
@@ -389,15 +390,24 @@ uint64_t jnl_raw_slots(struct jnl_sys *sys)
 	return slots;
 }
 
-int jnl_raw_blank(struct jnl_sys *sys)
+int jnl_raw_blank(struct jnl_sys *sys, char *text, size_t size)
 {
 	struct jnl_raw *raw = jnl_raw_of(sys);
-	int ret;
+	bool known;
+	int fd, ret;
 
+	*text = '\0';
 	if (!jnl_is_raw(sys) || raw->table.formatted)
 		return 0;
 	ret = jnl_table_blank(raw->base, jnl_raw_table_fd(raw));
-	return ret < 0 ? ret : ret ? 0 : -EEXIST;
+	if (ret < 0)
+		return ret;
+	fd = jnl_raw_open_device(raw, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	known = jnl_signature(fd, text, size);
+	(void)raw->base->close(raw->base, fd);
+	return ret && !known ? 0 : -EEXIST;
 }
 
 int jnl_raw_format(struct jnl_sys *sys, const struct jnl_segment_header *g,

@@ -47,10 +47,11 @@ bool jnl_is_raw(const struct jnl_sys *sys);
 uint64_t jnl_raw_base(struct jnl_sys *sys, int fd);
 
 /*
- * Whether the device holds something that is no journal: 0 if not, or it
- * cannot be seen; -EEXIST if it does.  The lock must be held.
+ * Whether a device that holds no journal holds something else: 0 if not,
+ * -EEXIST if it does, and text says what if that is known ("" if not).  The
+ * lock must be held.
  */
-int jnl_raw_blank(struct jnl_sys *sys);
+int jnl_raw_blank(struct jnl_sys *sys, char *text, size_t size);
 
 /*
  * Make the device an empty journal of g's shape; the lock must be held.  wipe:

@@ -149,12 +149,14 @@ static struct journal_fact *set(journal_probe *p, enum jnl_fact id,
 				const char *source)
 {
 	struct journal_fact *f = &p->facts[id];
+	char *copy = *source ? jnl_probe_strdup(p, source) : NULL;
 
+	/* source may be what the fact had until now. */
 	assert(id < JNL_FACT_COUNT && error <= 0);
 	free(p->texts[id]);
 	free(p->sources[id]);
 	p->texts[id] = NULL;
-	p->sources[id] = *source ? jnl_probe_strdup(p, source) : NULL;
+	p->sources[id] = copy;
 	f->state = state;
 	f->error = error;
 	f->value = 0;
@@ -176,10 +178,12 @@ void jnl_fact_text(journal_probe *p, enum jnl_fact id,
 		   const char *source)
 {
 	struct journal_fact *f;
+	char *copy;
 
 	assert(state != JOURNAL_FACT_UNKNOWN);
+	copy = jnl_probe_strdup(p, text);
 	f = set(p, id, state, 0, source);
-	p->texts[id] = jnl_probe_strdup(p, text);
+	p->texts[id] = copy;
 	if (p->texts[id])
 		f->text = p->texts[id];
 	else

@@ -205,6 +205,7 @@ void jnl_prober_kernel(journal_probe *p);
 void jnl_prober_io_uring(journal_probe *p);
 void jnl_prober_mount(journal_probe *p);
 void jnl_prober_fs(journal_probe *p);
+void jnl_prober_raw(journal_probe *p);
 void jnl_prober_layers(journal_probe *p);
 void jnl_prober_device(journal_probe *p);
 void jnl_prober_nvme(journal_probe *p);

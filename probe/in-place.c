@@ -41,12 +41,13 @@ static int mounted_with_data_journal(journal_probe *p, char **ret_source)
 			   OPTIONS_MAX_BYTES, &text);
 	if (ret < 0)
 		return ret;
-	/* What is certain to be in it, else it is something else. */
+	/* What is certain to be in it, and its end: else it is not whole. */
 	if (jnl_has_option(text, "data=journal"))
 		ret = 1;
 	else
-		ret = jnl_has_option(text, "rw") ||
-		      jnl_has_option(text, "ro") ? 0 : -EINVAL;
+		ret = (jnl_has_option(text, "rw") ||
+		       jnl_has_option(text, "ro")) &&
+		      text[strlen(text) - 1] == '\n' ? 0 : -EINVAL;
 	free(text);
 	return ret;
 }

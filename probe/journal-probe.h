@@ -1,5 +1,6 @@
 /*
- * journal-probe.h - what makes a write durable in a directory, and why.
+ * journal-probe.h - what makes a write durable in a directory, or on a block
+ * device, and why.
  *
  * A probe looks at the kernel, the file system and the drive under a path and
  * ranks the methods of libjournal by what it finds.  journal_open() uses this

@@ -112,6 +112,16 @@ static void show_method(FILE *out, const struct journal_probe_method *m)
 	putc('}', out);
 }
 
+static void show_carrier(FILE *out, const struct journal_probe_carrier *c)
+{
+	fputs("    {\"name\": ", out);
+	string(out, c->name);
+	fprintf(out, ", \"usable\": %s", c->usable ? "true" : "false");
+	member(out, "fact", c->usable ? NULL : c->fact);
+	member(out, "reason", c->reason);
+	putc('}', out);
+}
+
 static void show_histogram(FILE *out, const struct jnl_histogram *h)
 {
 	const char *comma = "";
@@ -197,6 +207,7 @@ static void show_measurement(FILE *out, const struct jnl_measure *m)
 void jnl_show_json(FILE *out, const journal_probe *p, const char *path,
 		   const struct jnl_measure *measure)
 {
+	struct journal_probe_carrier c;
 	struct journal_probe_method m;
 	struct journal_fact f;
 	const char *chosen = NULL;
@@ -223,7 +234,12 @@ void jnl_show_json(FILE *out, const journal_probe *p, const char *path,
 		string(out, chosen);
 	else
 		fputs("null", out);
-	fputs(",\n  \"measurement\": ", out);
+	fputs(",\n  \"carriers\": [\n", out);
+	for (i = 0; journal_probe_carrier_at(p, i, &c) == 0; i++) {
+		fputs(i ? ",\n" : "", out);
+		show_carrier(out, &c);
+	}
+	fputs("\n  ],\n  \"measurement\": ", out);
 	if (measure)
 		show_measurement(out, measure);
 	else

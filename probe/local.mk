@@ -32,8 +32,10 @@ libcore_la_SOURCES += \
 	probe/probe.c probe/probe.h \
 	probe/public.c \
 	probe/rank.c \
+	probe/raw.c probe/raw.h \
 	probe/record.c probe/record.h \
 	probe/replay.c probe/replay.h \
+	probe/signature.c probe/signature.h \
 	probe/stable.c \
 	probe/tries.c \
 	probe/untorn.c
@@ -41,7 +43,9 @@ libcore_la_SOURCES += \
 # What draws a probe, also for who tests it.
 probe_show_sources = \
 	probe/json.c \
+	probe/look.c probe/look.h \
 	probe/screen.c \
+	probe/screen-facts.c \
 	probe/show.h
 
 bin_PROGRAMS += journal-probe

@@ -238,8 +238,9 @@ static int call_fstat(struct jnl_machine_linux *l, char **ret_text)
 	ret = l->sys->fstat(l->sys, l->dirfd, &st);
 	if (ret < 0)
 		return ret;
-	return jnl_machine_format(ret_text, "major %u\nminor %u\n",
-				  major(st.st_dev), minor(st.st_dev));
+	return jnl_machine_format(ret_text, "major %u\nminor %u\n%s",
+				  major(st.st_dev), minor(st.st_dev),
+				  S_ISBLK(st.st_mode) ? "kind block\n" : "");
 }
 
 static int call_fstatfs(struct jnl_machine_linux *l, char **ret_text)

@@ -38,7 +38,7 @@ enum jnl_question {
 	 *
 	 *   uname              release
 	 *   getrlimit memlock  soft (a number, or "unlimited")
-	 *   fstat              major minor
+	 *   fstat              major minor; kind (block) if it is a device
 	 *   fstatfs            type bsize frsize blocks bavail files
 	 *   statx              mnt_id
 	 *   statx scratch      dio_mem_align dio_offset_align

@@ -30,6 +30,8 @@ static const char help[] =
 	"Say what makes a write durable in the directory PATH (default: .),\n"
 	"and which method libjournal would use there.\n"
 	"\n"
+	"  -a, --all                show every fact, also if it is unknown or\n"
+	"                           nothing special\n"
 	"  -j, --json               print one JSON object\n"
 	"  -m, --measure[=SECONDS]  time every usable method, for SECONDS each\n"
 	"                           (0.1 to 60, default 1)\n"
@@ -111,7 +113,7 @@ static bool durable(const journal_probe *p)
 /* What the command line asks for. */
 struct request {
 	const char *path;
-	bool json, serials;
+	bool json, all, serials;
 	const char *dump, *replay;	/* files, or NULL */
 	uint64_t measure_ns;		/* for one way; 0: do not measure */
 };
@@ -146,7 +148,7 @@ static void show(const journal_probe *p, const struct request *r,
 		jnl_show_json(stdout, p, path, m);
 		return;
 	}
-	jnl_show_screen(stdout, p, path, want_colour(), screen_width());
+	jnl_show_screen(stdout, p, path, want_colour(), screen_width(), r->all);
 	if (m)
 		jnl_timing_show(stdout, m, want_colour(), screen_width(),
 				utf8_terminal());
@@ -195,6 +197,7 @@ int main(int argc, char **argv)
 {
 	enum { DUMP = 256, REPLAY, SERIALS };
 	static const struct option options[] = {
+		{ "all", no_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "measure", optional_argument, NULL, 'm' },
 		{ "dump", required_argument, NULL, DUMP },
@@ -209,8 +212,11 @@ int main(int argc, char **argv)
 	int c;
 
 	(void)setlocale(LC_CTYPE, "");
-	while ((c = getopt_long(argc, argv, "jm::hV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "ajm::hV", options, NULL)) != -1) {
 		switch (c) {
+		case 'a':
+			r.all = true;
+			break;
 		case 'j':
 			r.json = true;
 			break;

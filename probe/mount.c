@@ -37,6 +37,7 @@ struct line {
 	char *type;
 	char *source;		/* unescaped */
 	char *super_options;	/* of the file system */
+	bool whole;		/* nothing of them is cut off */
 };
 
 /* What is known about the directory before a line is looked for. */
@@ -153,6 +154,7 @@ static struct line best_line(char *text, const struct wanted *w)
 		next = strchr(text, '\n');
 		if (next)
 			*next++ = '\0';
+		l.whole = next;
 		if (!parse(text, &l))
 			continue;
 		f = fit(&l, w);
@@ -283,7 +285,7 @@ static void set_barrier(journal_probe *p, const struct line *l)
 				mountinfo);
 		return;
 	}
-	if (is_flushing(l->type))
+	if (l->whole && is_flushing(l->type))
 		jnl_fact_number(p, JNL_FS_BARRIER, JOURNAL_FACT_REPORTED, 1,
 				mountinfo);
 }
@@ -332,7 +334,7 @@ int jnl_mount_of(journal_probe *p, unsigned int major, unsigned int minor,
 	if (l.type) {
 		*ret_type = jnl_probe_strdup(p, l.type);
 		*ret_flushes = off_option(&l) ? 0 :
-			       is_flushing(l.type) ? 1 : -1;
+			       l.whole && is_flushing(l.type) ? 1 : -1;
 		ret = *ret_type ? 0 : -ENOMEM;
 	} else {
 		ret = -ENOENT;

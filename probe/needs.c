@@ -130,19 +130,38 @@ static char *explain_flush(journal_probe *p, enum jnl_verdict v)
 /* No flush is sent: as if there were no barriers. */
 static enum jnl_verdict judge_cache(const journal_probe *p, enum jnl_fact id)
 {
-	(void)id;
-	return p->cache_by_hand ? JNL_NO : JNL_YES;
+	const struct journal_fact *f = &p->facts[id];
+
+	if (p->cache_by_hand)
+		return JNL_NO;
+	/* Where there is no one device, there is nobody to ask. */
+	return p->layer_count != 1 || jnl_fact_known(p, id) ||
+	       f->error == -ENODEV ? JNL_YES : JNL_UNKNOWN;
 }
 
 static char *explain_cache(journal_probe *p, enum jnl_verdict v)
 {
 	const char *disk = jnl_fact_text_or(p, JNL_DEVICE_DISK, "DISK");
 
-	(void)v;
+	if (v == JNL_UNKNOWN)
+		return jnl_probe_format(p, "device.write_cache (whether the "
+					"kernel sends %s flushes is not known: "
+					"%s)", disk, jnl_why(
+					p->facts[JNL_DEVICE_WRITE_CACHE].error));
 	return jnl_probe_format(p, "%s has a volatile cache and the kernel was "
 				"told that it has none, so it sends no flushes; "
 				"echo write back > /sys/block/%s/queue/"
 				"write_cache", disk, disk);
+}
+
+static char *explain_cache_unknown(journal_probe *p, enum jnl_verdict v)
+{
+	if (v == JNL_NO)
+		return explain_cache(p, v);
+	return jnl_probe_format(p, "whether the kernel sends flushes to what "
+				"lies beside the journal is not known (%s); "
+				"mount /sys",
+				jnl_why(p->facts[JNL_DEVICE_WRITE_CACHE].error));
 }
 
 static enum jnl_verdict judge_namespace(const journal_probe *p,
@@ -266,7 +285,7 @@ static const struct need {
 } needs[] = {
 	{ JNL_NEED_BARRIER, JNL_FS_BARRIER, true, judge_number,
 	  explain_barrier },
-	{ JNL_NEED_BARRIER, JNL_DEVICE_WRITE_CACHE, false, judge_cache,
+	{ JNL_NEED_BARRIER, JNL_DEVICE_WRITE_CACHE, true, judge_cache,
 	  explain_cache },
 	{ JNL_NEED_STABLE, JNL_FS_STABLE, true, judge_number, explain_stable },
 	{ JNL_NEED_DIRECT_IO, JNL_FS_DIRECT_IO, false, judge_number,
@@ -280,6 +299,8 @@ static const struct need {
 	  explain_in_place },
 	{ JNL_NEED_IN_PLACE, JNL_FS_EXTENTS, false, judge_number,
 	  explain_extents },
+	{ JNL_NEED_PASSTHROUGH, JNL_DEVICE_WRITE_CACHE, false, judge_cache,
+	  explain_cache_unknown },
 	{ JNL_NEED_PASSTHROUGH, JNL_DRIVE_NODE_OPENS, false, judge_number,
 	  explain_node },
 	{ JNL_NEED_PASSTHROUGH, JNL_DRIVE_FLUSH, false, judge_number,

@@ -22,6 +22,7 @@ static void (*const probers[])(journal_probe *p) = {
 	jnl_prober_io_uring,
 	jnl_prober_mount,	/* /proc/self/mountinfo: type, barriers */
 	jnl_prober_fs,		/* fstatfs(2): block size, room, type */
+	jnl_prober_raw,		/* a device in the place of a directory */
 	jnl_prober_layers,	/* /sys: what the file system lies on */
 	jnl_prober_device,	/* the topmost one, and its queue */
 	jnl_prober_nvme,	/* the drive: controllers, nodes, Flush */

@@ -12,6 +12,7 @@
 #include "probe/dump.h"
 #include "probe/facts.h"
 #include "probe/mask.h"
+#include "probe/raw.h"
 #include "probe/replay.h"
 
 #define FLAGS_KNOWN	(JOURNAL_PROBE_SERIALS | JOURNAL_PROBE_RECORD)
@@ -46,6 +47,7 @@ int journal_probe_open(journal_probe **ret_p, const char *path,
 {
 	struct jnl_sys *sys = jnl_sys_linux();
 	struct journal_probe_options o;
+	struct jnl_raw_probe raw;
 	int fd, ret;
 
 	if (!ret_p || !path)
@@ -55,6 +57,10 @@ int journal_probe_open(journal_probe **ret_p, const char *path,
 		return ret;
 	fd = sys->openat(sys, AT_FDCWD, path,
 			 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd == -ENOTDIR) {
+		fd = jnl_raw_probe_open(&raw, path);
+		sys = &raw.sys;
+	}
 	if (fd < 0)
 		return fd;
 	ret = jnl_probe_linux(ret_p, sys, fd, path, "", o.flags);

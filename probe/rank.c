@@ -216,11 +216,16 @@ static bool is_0(const journal_probe *p, enum jnl_fact id)
 	return jnl_fact_known(p, id) && !p->facts[id].value;
 }
 
-/* A write with RWF_ATOMIC and RWF_DSYNC is one command that is on the medium
- * when it completes: with FUA, or where nothing forgets. */
+/*
+ * A write with RWF_ATOMIC and RWF_DSYNC is one command that is on the medium
+ * when it completes: with FUA, or where nothing forgets.  A method may be used
+ * where barriers are not known; this may not.
+ */
 static bool atomic_works(const journal_probe *p, const struct jnl_method *m)
 {
-	return dsync_works(p, m) &&
+	return dsync_works(p, m) && known_or_0(p, JNL_FS_BARRIER) &&
+	       known_or_0(p, JNL_FS_STABLE) &&
+	       jnl_fact_known(p, JNL_DEVICE_WRITE_CACHE) &&
 	       p->facts[JNL_KERNEL_RWF_ATOMIC].state == JOURNAL_FACT_TRIED &&
 	       p->facts[JNL_KERNEL_RWF_ATOMIC].value == 1 &&
 	       (known_or_0(p, JNL_DEVICE_FUA) ||

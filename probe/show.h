@@ -15,9 +15,16 @@
 #include "probe/journal-probe.h"
 #include "probe/measure.h"
 
-/* For people.  width: columns of the terminal, at least 80; 0: no limit. */
+/*
+ * For people.  width: columns of the terminal, at least 80; 0: no limit.  all:
+ * every fact, also those that are unknown or as usual.
+ */
 void jnl_show_screen(FILE *out, const journal_probe *p, const char *path,
-		     bool colour, size_t width);
+		     bool colour, size_t width, bool all);
+
+/* Its part with the facts. */
+struct jnl_look;
+void jnl_show_facts(const struct jnl_look *l, const journal_probe *p, bool all);
 
 /* For programs: one JSON object (RFC 8259) and a newline.  measure may be
  * NULL. */

@@ -7,8 +7,10 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "probe/look.h"
 #include "probe/timing.h"
 
 #define CHART_MIN	16u
@@ -17,7 +19,7 @@
 
 struct chart {
 	FILE *out;
-	const char *bold, *good, *bad, *dim, *plain;
+	const struct jnl_look *look;
 	bool unicode;
 	size_t columns;
 	/* The scale in eighths of a doubling: from, and how many of them. */
@@ -127,14 +129,19 @@ static void draw(struct chart *c, const struct jnl_histogram *h)
 static size_t draw_mark(const struct chart *c, char *line, size_t used,
 			uint64_t ns)
 {
+	static const char *const units[] = { "ns", "us", "ms", "s" };
 	char text[TIMING_TEXT_LEN];
 	uint32_t e = eighths(ns);
-	size_t at;
+	size_t at, unit = 0;
 
 	if (e < c->from || e >= c->from + c->span)
 		return used;
 	at = column_of(c, ns);
-	jnl_timing_text(text, ns);
+	/* Round numbers: no digits behind the point. */
+	for (; ns >= 1000 && unit < 3; ns /= 1000)
+		unit++;
+	(void)snprintf(text, sizeof(text), "%llu%s", (unsigned long long)ns,
+		       units[unit]);
 	if (at < used + (used > 0) || at + 1 + strlen(text) > c->columns)
 		return used;
 	memset(line + used, ' ', at - used);
@@ -163,7 +170,7 @@ static void begin_line(struct chart *c, const struct jnl_measure_pair *pair,
 
 	if (pair->depth > 1)
 		(void)snprintf(depth, sizeof(depth), "x%u", pair->depth);
-	fprintf(c->out, "%s%s %-*s  %-*s%-4s", chosen ? c->good : "",
+	fprintf(c->out, "%s%s %-*s  %-*s%-4s", chosen ? c->look->good : "",
 		chosen ? "*" : " ", (int)c->method_width, pair->method,
 		(int)LABEL_LEN, pair->carrier, depth);
 }
@@ -176,10 +183,10 @@ static void show_pair(struct chart *c, const struct jnl_measure_pair *pair,
 
 	begin_line(c, pair, chosen);
 	if (!measured(pair)) {
-		fprintf(c->out, "%s  failed: %s: %s%s\n", c->bad,
+		fprintf(c->out, "%s  failed: %s: %s%s\n", c->look->bad,
 			pair->err ? pair->failed : "no append ended in time",
 			pair->err ? strerrordesc_np(-pair->err) : "",
-			c->plain);
+			c->look->plain);
 		return;
 	}
 	fprintf(c->out, "%8.0f", (double)pair->histogram.count * 1e9 /
@@ -189,32 +196,34 @@ static void show_pair(struct chart *c, const struct jnl_measure_pair *pair,
 					&pair->histogram, percentiles[i]));
 		fprintf(c->out, "%8s", text);
 	}
-	fprintf(c->out, "%s  ", chosen ? c->plain : "");
+	fprintf(c->out, "%s  ", chosen ? c->look->plain : "");
 	draw(c, &pair->histogram);
 	putc('\n', c->out);
 }
 
 static void show_verdict(struct chart *c, const struct jnl_measured *v)
 {
+	char *line;
 	char alone[TIMING_TEXT_LEN], many[TIMING_TEXT_LEN];
 
 	jnl_timing_text(alone, v->alone_ns);
 	jnl_timing_text(many, v->many_ns);
-	fprintf(c->out, "\nBest here: %s, driver %s, carrier %s: %s for a "
-		"commit alone,\nabout %s among many.\n", v->method, v->driver,
-		v->carrier, alone, many);
+	if (asprintf(&line, "Best here: %s, driver %s, carrier %s: %s for a "
+		     "commit alone, about %s among many.", v->method, v->driver,
+		     v->carrier, alone, many) < 0)
+		return;
+	putc('\n', c->out);
+	jnl_paragraph(c->look, line, 0);
+	free(line);
 }
 
 void jnl_timing_show(FILE *out, const struct jnl_measure *m, bool colour,
 		     size_t width, bool unicode)
 {
+	struct jnl_look look;
 	struct chart c = {
 		.out = out,
-		.bold = colour ? "\033[1m" : "",
-		.good = colour ? "\033[32m" : "",
-		.bad = colour ? "\033[31m" : "",
-		.dim = colour ? "\033[2m" : "",
-		.plain = colour ? "\033[0m" : "",
+		.look = &look,
 		.unicode = unicode,
 		.method_width = strlen("WAY"),
 	};
@@ -226,6 +235,7 @@ void jnl_timing_show(FILE *out, const struct jnl_measure *m, bool colour,
 		fprintf(out, "\nThere is no usable method to measure.\n");
 		return;
 	}
+	jnl_look_init(&look, out, colour, width);
 	find_scale(&c, m);
 	left = 2 + c.method_width + 2 + LABEL_LEN + 4 + 4 * 8 + 2;
 	c.columns = width > left + CHART_MIN ? width - left : CHART_MIN;
@@ -233,17 +243,17 @@ void jnl_timing_show(FILE *out, const struct jnl_measure *m, bool colour,
 		c.columns = width ? CHART_MAX : 24;
 	(void)jnl_measure_judge(m, JNL_MEASURE_QUEUE, &verdict);
 
-	fprintf(out, "\n%s%-*s%8s%8s%8s%8s  ", c.bold,
+	fprintf(out, "\n%s%-*s%8s%8s%8s%8s  ", look.bold,
 		(int)(left - 4 * 8 - 2), "MEASURED", "PER S", "P50", "P99",
 		"P99.9");
 	draw_scale(&c);
-	fprintf(out, "%s\n", c.plain);
+	fprintf(out, "%s\n", look.plain);
 	for (size_t i = 0; (pair = jnl_measure_at(m, i)); i++)
 		show_pair(&c, pair, verdict.method &&
 			  !strcmp(pair->method, verdict.method) &&
 			  !strcmp(pair->carrier, verdict.carrier));
 	fprintf(out, "%sAppends of %u bytes, one after the other or (x4) so "
-		"many in flight.%s\n", c.dim, jnl_measure_block(m), c.plain);
+		"many in flight.%s\n", look.dim, jnl_measure_block(m), look.plain);
 	if (verdict.method)
 		show_verdict(&c, &verdict);
 }

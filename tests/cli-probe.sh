@@ -68,8 +68,35 @@ odd="$work/a \"b\"\\ $(printf '\033[1m\001\377')"
 mkdir "$odd"
 run_any "$odd"
 silent err
+says out '^PROMISE'
+says out '^  durable  *'
+says out '^  never torn  *'
 says out '^METHODS'
-says out '^FACT  *VALUE  *KNOWN  *SOURCE$'
+says out '^KERNEL  *VALUE  *KNOWN  *SOURCE$'
+says out '^kernel.release '
+says out '^[0-9]* more facts are as usual, or unknown: --all shows them'
+# a screen has room for so much; the rest is there on request
+[ "$(wc -l <"$work/out")" -le 45 ] || fail "more than a screen"
+# each fact in its group, all of them, with --all
+run_any --all "$odd"
+silent err
+if grep -q 'more facts' "$work/out"; then
+	fail "--all hides something"
+fi
+awk '/^(KERNEL|FILE SYSTEM|DEVICE|DRIVE)/ { group = $1 }
+	/^[a-z]*\./ {
+		split($1, part, ".")
+		n[part[1]]++
+		if (group != (part[1] == "fs" ? "FILE" : toupper(part[1])))
+			print "not its group: " $1
+	}
+	END {
+		for (name in n)
+			groups++
+		if (groups != 4)
+			print groups " groups"
+	}' "$work/out" >"$work/awk"
+[ ! -s "$work/awk" ] || fail "$(head -n 1 "$work/awk")"
 for fact in kernel.release fs.type fs.barrier fs.stable fs.flush \
 	    device.write_cache; do
 	says out "^$fact "
@@ -91,7 +118,7 @@ if [ -d /dev/shm ] && [ -w /dev/shm ] &&
 	run 1 /dev/shm
 	says out '^  direct .*refused  fs.stable: '
 	says out '^  buffered .*refused  fs.stable: '
-	says out '^No method makes a record durable here'
+	says out 'No method makes a record durable here'
 	run 1 --json /dev/shm
 	says out '"chosen": null'
 fi
@@ -114,7 +141,11 @@ import json, sys
 with open(sys.argv[1], encoding="utf-8") as f:
     o = json.load(f)
 assert list(o) == ["schema", "version", "path", "facts", "methods", "chosen",
-                   "measurement"], list(o)
+                   "carriers", "measurement"], list(o)
+for c in o["carriers"]:
+    assert list(c) == ["name", "usable", "fact", "reason"]
+    assert (c["fact"] is None) == c["usable"] and c["reason"]
+assert [c["name"] for c in o["carriers"]] == ["pwritev2", "io_uring"]
 assert o["schema"] == 1 and o["measurement"] is None
 assert o["path"].endswith('/a "b"\\ \x1b[1m\x01\ufffd'), o["path"]
 for f in o["facts"]:

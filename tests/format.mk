@@ -18,6 +18,7 @@ TESTS += tests/format/golden.sh tests/format/mutate.sh \
 EXTRA_DIST += \
 	tests/format/check_xxh3.py \
 	tests/format/golden.py \
+	tests/format/golden_text.py \
 	tests/format/mutate.py \
 	tests/format/pack.py \
 	tests/format/read_journal.py \

@@ -8,6 +8,7 @@
 #
 #     afl-fuzz -i tests/probe/machines -o findings -- tests/fuzz/replay @@
 #     make tests/fuzz/libfuzzer && tests/fuzz/libfuzzer corpus
+noinst_HEADERS += tests/lib/sanitized.h
 check_PROGRAMS += tests/fuzz/replay
 tests_fuzz_replay_SOURCES = \
 	tests/fuzz/fuzz.h \

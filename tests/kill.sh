@@ -9,6 +9,7 @@
 #
 # JOURNAL_TEST_KILLS  how many (default 200; 20 in a sanitizer's build)
 # JOURNAL_TEST_SEED   replays the same lives; the moments still vary
+# JOURNAL_TEST_SLOWER  how many times slower this machine is than usual ones
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
@@ -28,7 +29,8 @@ cleanup() {
 }
 
 # life: fresh(0/1) segment-size batch method delay
-awk -v seed="$seed" -v kills="$kills" '
+awk -v seed="$seed" -v kills="$kills" \
+	-v slower="${JOURNAL_TEST_SLOWER:-1}" '
 	function pick(n) { return int(rand() * n) }
 	BEGIN {
 		srand(seed)
@@ -40,7 +42,8 @@ awk -v seed="$seed" -v kills="$kills" '
 				size = sizes[1 + pick(5)]
 			# Now and then so early that the journal is being made.
 			delay = pick(5) ? 5 + pick(76) : 1 + pick(8)
-			printf "%d %s %d %s 0.%03d\n", fresh, size,
+			delay *= slower / 1000
+			printf "%d %s %d %s %.3f\n", fresh, size,
 				pick(2) ? 1 : 16, methods[1 + pick(2)], delay
 		}
 	}' >lives

@@ -23,7 +23,8 @@
  * land waits until the lock of the dead writer is free, and prints for how many
  * milliseconds: from then on no write of it may land, so what the device holds
  * must not change for another second.  It looks at segments from 0 on: nothing
- * may have been given back.
+ * may have been given back.  On a block device it waits until it can have that
+ * for itself.
  *
  * Exit status: 0 all is well, 1 a promise was broken, 2 anything else.
  */
@@ -34,9 +35,11 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -336,52 +339,82 @@ static int check(char **argv)
 	return check_runs();
 }
 
-/* A checksum of the segments, past the cache. */
-static uint64_t content(const char *path)
+/* Add a file, past the cache, to the sum; false if there is none. */
+static bool add_content(const char *name, uint64_t *sum)
 {
 	static uint8_t *buf;
-	uint64_t sum = 0;
 	ssize_t got;
+	int fd;
 
 	if (!buf && posix_memalign((void **)&buf, 65536, 65536))
 		die("malloc", -ENOMEM);
-	for (unsigned int i = 0;; i++) {
-		char name[4096];
-		int fd;
+	fd = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	if (fd < 0)
+		die(name, -errno);
+	while ((got = read(fd, buf, 65536)) > 0)
+		*sum = jnl_checksum(buf, (size_t)got, *sum);
+	if (got < 0)
+		die(name, -errno);
+	close(fd);
+	return true;
+}
 
-		(void)snprintf(name, sizeof(name), "%s/%016x.seg", path, i);
-		fd = open(name, O_RDONLY | O_DIRECT | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			return sum;
-		if (fd < 0)
-			die(name, -errno);
-		while ((got = read(fd, buf, 65536)) > 0)
-			sum = jnl_checksum(buf, (size_t)got, sum);
-		if (got < 0)
-			die(name, -errno);
-		close(fd);
+static bool is_device(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISBLK(st.st_mode);
+}
+
+/* A checksum of the segments, or of the device. */
+static uint64_t content(const char *path)
+{
+	char name[4096];
+	uint64_t sum = 0;
+
+	if (is_device(path)) {
+		(void)add_content(path, &sum);
+		return sum;
 	}
+	for (unsigned int i = 0;; i++) {
+		(void)snprintf(name, sizeof(name), "%s/%016x.seg", path, i);
+		if (!add_content(name, &sum))
+			return sum;
+	}
+}
+
+/* Whether nobody has the lock any more, or the device. */
+static bool is_free(const char *path)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char name[4096];
+	int fd;
+
+	if (is_device(path)) {
+		fd = open(path, O_RDWR | O_EXCL | O_CLOEXEC);
+		if (fd < 0 && errno != EBUSY)
+			die(path, -errno);
+		if (fd >= 0)
+			close(fd);
+		return fd >= 0;
+	}
+	(void)snprintf(name, sizeof(name), "%s/lock", path);
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &fl) < 0)
+		die(name, -errno);
+	close(fd);
+	return fl.l_type == F_UNLCK;
 }
 
 static int land(char **argv)
 {
-	struct flock fl;
-	char name[4096];
 	uint64_t before;
-	long ms = -1;
-	int fd;
+	long ms = 0;
 
-	(void)snprintf(name, sizeof(name), "%s/lock", argv[0]);
-	fd = open(name, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		die(name, -errno);
-	do {
-		if (ms++ >= 0)
-			usleep(1000);
-		fl = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
-		if (fcntl(fd, F_OFD_GETLK, &fl) < 0)
-			die(name, -errno);
-	} while (fl.l_type != F_UNLCK);
+	for (; !is_free(argv[0]); ms++)
+		usleep(1000);
 	printf("%ld\n", ms);
 	before = content(argv[0]);
 	sleep(1);

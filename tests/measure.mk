@@ -10,3 +10,4 @@ tests_unit_test_measure_LDADD = $(unit_ldadd)
 endif
 dist_check_SCRIPTS += tests/cli-measure.sh
 TESTS += tests/cli-measure.sh
+EXTRA_DIST += tests/picture.py

@@ -6,7 +6,12 @@ TESTS += tests/test_probe
 tests_test_probe_SOURCES = tests/test_probe.c \
 	tests/probe/fake.c tests/probe/fake.h \
 	tests/probe/test_device.c \
+	tests/probe/synth.c tests/probe/synth.h \
+	tests/probe/test_kernel.c \
+	tests/probe/test_layers.c \
 	tests/probe/test_mount.c \
+	tests/probe/test_nvme.c \
+	tests/probe/test_property.c \
 	tests/probe/test_rank.c \
 	tests/probe/test_tries.c
 tests_test_probe_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -20,7 +20,11 @@ int main(void)
 	add_tries_tests(t);
 	add_mount_tests(t);
 	add_device_tests(t);
+	add_layers_tests(t);
+	add_kernel_tests(t);
+	add_nvme_tests(t);
 	add_rank_tests(t);
+	add_property_tests(t);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

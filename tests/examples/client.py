@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -136,10 +137,22 @@ def info(path, field):
 # ---------------------------------------------------------------------------
 # Acknowledged, and there
 
-def load(path, log, connections, tag):
-    """Write unique keys until the server is gone; log what it acknowledged."""
+def load(path, log, connections, tag, pid=0, target=0):
+    """Write unique keys until the server is gone; log what it acknowledged.
+
+    With pid, that process is killed once target keys were acknowledged.
+    """
     acknowledged = []
     stopped = []
+    pid, target = int(pid), int(target)
+    left = [target]
+    lock = threading.Lock()
+
+    def count():
+        with lock:
+            left[0] -= 1
+            if pid and left[0] == 0:
+                os.kill(pid, signal.SIGKILL)
 
     def work(n):
         chance = random.Random(f"{tag} {n}")
@@ -162,6 +175,7 @@ def load(path, log, connections, tag):
                     if isinstance(reply, Refused):
                         fail("SET:", reply)
                     mine.append(pair)
+                    count()
                     reply = c.reply()
                     if reply != pair[1]:
                         stopped.append(f"GET behind SET: {show(reply)}")

@@ -50,8 +50,16 @@ start_program() {
 	fi
 }
 
+gone() {
+	! grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null
+}
+
 # ended CODE: the server has ended, or does so now, with that exit status.
 ended() {
+	if ! wait_for 300 gone "$server"; then
+		bad "the server does not end"
+		kill -KILL "$server"
+	fi
 	have=0
 	wait "$server" 2>/dev/null || have=$?
 	server=

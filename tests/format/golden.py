@@ -11,7 +11,6 @@ stay readable as it is.
 In .expected, a record too long for a line is its beginning, its length and a
 checksum.
 """
-import hashlib
 import io
 import os
 import subprocess
@@ -20,6 +19,7 @@ import tempfile
 
 import pack
 import read_journal
+from golden_text import shorten
 
 # Rules that a reader must not leave out, and the journals that catch it.
 CONTROLS = {
@@ -43,18 +43,6 @@ def say(good, sentence, detail=""):
     if not good:
         failures += 1
         print(detail)
-
-
-def shorten(output):
-    """What a reader printed, with long records made short."""
-    lines = []
-    for line in output.split(b"\n"):
-        if len(line) > 100:
-            line = b"%s... %d bytes, sha256 %s" % (
-                line[:40], len(line), hashlib.sha256(line).hexdigest()[:16]
-                .encode())
-        lines.append(line)
-    return b"\n".join(lines).decode("ascii", "backslashreplace")
 
 
 def by_python(path, ignore=()):

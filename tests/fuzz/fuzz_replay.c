@@ -144,12 +144,14 @@ static void check_shown(const journal_probe *p)
 	size_t len;
 	FILE *out;
 
-	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+	for (size_t i = 0; i < 2 * (sizeof(widths) / sizeof(widths[0])); i++) {
+		size_t width = widths[i / 2];
+
 		out = open_memstream(&text, &len);
 		MUST(out, "no memory");
-		jnl_show_screen(out, p, path, false, widths[i]);
+		jnl_show_screen(out, p, path, false, width, i & 1);
 		MUST(fclose(out) == 0, "no memory");
-		check_screen(text, len, widths[i]);
+		check_screen(text, len, width);
 		free(text);
 	}
 	out = open_memstream(&text, &len);

@@ -26,21 +26,11 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/mutate.h"
+#include "tests/lib/sanitized.h"
 
 #define ROUND_LIMIT_S	10
 #define MEMORY_LIMIT	((rlim_t)1 << 30)
 #define FINDING		"fuzz-finding"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED	1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED	1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED	0
-#endif
 
 /* What a signal handler can say about the round that is running. */
 static struct text now;

@@ -196,6 +196,40 @@ static void cut(struct chance *c, struct text *t, const struct text *o)
 	splice(t, at, below(c, 4) ? below(c, len) : len, NULL, 0);
 }
 
+/* Where a page's line says that it belongs. */
+static void change_offset(struct chance *c, struct text *t,
+			  const struct text *o)
+{
+	static const char *const offsets[] = {
+		"0000", "0001", "000f", "0010", "0fff", "0ff8", "1000",
+		"ffff", "7fffffff", "ffffffff",
+	};
+	const char *with = offsets[below(c, sizeof(offsets) /
+					    sizeof(offsets[0]))];
+	size_t len, at = pick_line(c, t, &len);
+
+	(void)o;
+	if (len > 7 && t->bytes[at] == ':')
+		splice(t, at + 2, 4, with, strlen(with));
+}
+
+/* What a dump, mountinfo, a terminal or UTF-8 take for something special. */
+static void escape(struct chance *c, struct text *t, const struct text *o)
+{
+	static const char *const escapes[] = {
+		"\\x1b[31m", "\\x00", "\\x0a", "\\x0d", "\\x7f", "\\x5c",
+		"\\xff", "\\xc2\\x85", "\\xc3\\xa9", "\\xed\\xa0\\x80",
+		"\\xf4\\x90\\x80\\x80", "\\x5c040", "\\x5c033", "\\x",
+		"%s%n",
+	};
+	const char *with = escapes[below(c, sizeof(escapes) /
+					    sizeof(escapes[0]))];
+	size_t len, at = pick_line(c, t, &len);
+
+	(void)o;
+	splice(t, at + below(c, len), 0, with, strlen(with));
+}
+
 /* A line that is very long. */
 static void stretch(struct chance *c, struct text *t, const struct text *o)
 {
@@ -217,8 +251,8 @@ struct text mutate(const struct text *texts, size_t n, uint64_t seed,
 				       const struct text *o) = {
 		drop_line, add_line, exchange_line, exchange_line, fail_line,
 		fail_line, turn_link, change_number, change_number,
-		change_number, change_hex, change_hex, change_byte, cut,
-		stretch,
+		change_number, change_hex, change_hex, change_offset,
+		change_byte, escape, escape, cut, stretch,
 	};
 	/* Neighbouring numbers have to give quite different changes, and
 	 * none may be 0. */

@@ -9,8 +9,8 @@ set -eu
 . /lab/in/settings
 
 lab_nvmet=
-export PATH="/lab/in/bin:$PATH"
-[ ! -d /lab/in/lib ] || export LD_LIBRARY_PATH=/lab/in/lib
+export PATH="/lab/in/build:/lab/in/build/tests:/lab/in/build/tests/unit:$PATH"
+export LD_LIBRARY_PATH=/lab/in/build/.libs
 export TMPDIR=/mnt/tmp
 
 # drive NAME - the node of the NVMe drive or virtio disk with this serial.  With

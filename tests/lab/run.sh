@@ -9,7 +9,9 @@
 # the drives, make file systems, change user.
 #
 #   --out DIR          where /lab/out goes; made, or empty
-#   --build DIR        take the programs built in DIR along, as /lab/bin
+#   --build DIR        take the programs built in DIR along, into
+#                      /lab/in/build; journal-tool and journal-probe are in
+#                      $PATH
 #   --file PATH        take a file or directory along, into /lab/in
 #   --nvme NAME[,OPTION=VALUE]...
 #                      an emulated NVMe drive, NAME its serial number.  size
@@ -124,33 +126,34 @@ nvme()
 # ---------------------------------------------------------------------------
 # What goes in
 
-# take_programs DIR - the real files, not libtool's wrappers, and what they
-# load beyond what the guest has.
+# take_programs DIR - the real files, not libtool's wrappers, where they lay,
+# and what they load beyond what the guest has.
 take_programs()
 {
 	[ -x "$1/journal-tool" ] || wrong "there is no journal-tool in $1"
-	mkdir -p "$work/in/bin" "$work/in/lib"
-	for file in "$1"/journal-tool "$1"/journal-probe "$1"/tests/* \
-		"$1"/tests/*/*; do
-		[ -f "$file" ] && [ -x "$file" ] || continue
+	mkdir -p "$work/in/build/.libs"
+	(cd "$1" && find . -type f -perm -u+x ! -path '*/.libs/*' \
+		! -name '*.sh' ! -name '*.la') >"$work/programs"
+	while IFS= read -r file; do
 		name=${file##*/}
-		real=${file%/*}/.libs/$name
-		[ -e "$real" ] || real=$file
+		real=$1/${file%/*}/.libs/$name
+		[ -e "$real" ] || real=$1/$file
 		[ "$(head -c 4 "$real" | tr -d '\177')" = ELF ] || continue
-		case $name in
-		*.so*) continue ;;
-		esac
-		cp "$real" "$work/in/bin/$name"
-	done
-	cp -P "$1"/.libs/libjournal.so* "$work/in/lib/" 2>/dev/null || :
-	for file in "$work/in/bin"/*; do
-		LD_LIBRARY_PATH=$work/in/lib ldd "$file" 2>/dev/null || :
-	done | awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
-		while read -r file; do
+		mkdir -p "$work/in/build/${file%/*}"
+		cp "$real" "$work/in/build/$file"
+	done <"$work/programs"
+	cp -P "$1"/.libs/libjournal.so* "$work/in/build/.libs/"
+	while IFS= read -r file; do
+		[ ! -e "$work/in/build/$file" ] ||
+			LD_LIBRARY_PATH=$1/.libs ldd "$work/in/build/$file" \
+				2>/dev/null || :
+	done <"$work/programs" |
+		awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+		while IFS= read -r file; do
 			name=${file##*/}
-			[ -e "$work/in/lib/$name" ] ||
+			[ -e "$work/in/build/.libs/$name" ] ||
 				[ -e "$lab/guest/root/usr/lib/x86_64-linux-gnu/$name" ] ||
-				cp -L "$file" "$work/in/lib/$name"
+				cp -L "$file" "$work/in/build/.libs/$name"
 		done
 }
 
@@ -172,7 +175,11 @@ cleanup()
 {
 	rc=$?
 	trap - EXIT
-	[ -z "$qemu" ] || kill -KILL "$qemu" 2>/dev/null || :
+	if [ -n "$qemu" ]; then
+		# timeout hands it on.
+		kill -TERM "$qemu" 2>/dev/null || :
+		wait "$qemu" 2>/dev/null || :
+	fi
 	[ -z "$work" ] || rm -rf "$work"
 	exit "$rc"
 }

@@ -3,8 +3,8 @@
  */
 #include "config.h"
 
-#include <check.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -77,11 +77,12 @@ static int d_device_size(struct jnl_sys *s, int fd, uint64_t *size)
 void device_init(struct device *d, const char *path, uint64_t size)
 {
 	struct stat st;
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC |
+		      (size ? O_TRUNC : 0), 0600);
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
-	ck_assert_int_eq(fstat(fd, &st), 0);
+	if (fd < 0 || (size && ftruncate(fd, (off_t)size) < 0) ||
+	    fstat(fd, &st) < 0)
+		abort();
 	(void)close(fd);
 	d->sys = *base();
 	d->sys.openat = d_openat;

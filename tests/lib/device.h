@@ -21,7 +21,10 @@ struct device {
 	bool held;		/* by somebody else */
 };
 
-/* Make the file path, of size zero bytes, that is a device for the table. */
+/*
+ * Make the file path, of size zero bytes, that is a device for the table; size
+ * 0: it is there already, and stays as it is.
+ */
 void device_init(struct device *d, const char *path, uint64_t size);
 
 #endif

@@ -9,7 +9,7 @@ probe=$(command -v journal-probe)
 work=/mnt/tmp/machines
 mkdir -p "$work/m"
 release=$(uname -r)
-on="emulated by QEMU; Linux ${release%%-*}"
+on="emulated by QEMU; Linux ${release%%[+-]*}"
 
 # fs KIND NODE, as a user would find it
 fs() {
@@ -99,8 +99,8 @@ raid_b=$(drive raid-b)
 modprobe raid1
 mdadm --create /dev/md0 --run --quiet --level=1 --metadata=1.2 \
 	--homehost=any --raid-devices=2 "$raid_a" "$raid_b"
-fs xfs /dev/md0
-keep md-raid1 "md RAID 1 over two NVMe drives, xfs, $on, as root" "$work/m"
+fs ext4 /dev/md0
+keep md-raid1 "md RAID 1 over two NVMe drives, ext4, $on, as root" "$work/m"
 gone
 mdadm --stop /dev/md0
 wipefs -qa "$raid_a" "$raid_b"
@@ -110,14 +110,13 @@ btrfs device add -f "$raid_b" "$work/m" >/dev/null
 keep btrfs-two "btrfs over two NVMe drives, $on, as root" "$work/m"
 gone
 
-modprobe zram
-echo 128M >/sys/block/zram0/disksize
-echo "0 $(blockdev --getsz /dev/zram0) linear /dev/zram0 0" |
-	dmsetup create over-zram
-fs ext4 /dev/mapper/over-zram
-keep dm-zram "device mapper (linear) over zram, ext4, $on, as root" "$work/m"
+modprobe brd rd_nr=1 rd_size=131072
+echo "0 $(blockdev --getsz /dev/ram0) linear /dev/ram0 0" |
+	dmsetup create over-ram
+fs ext4 /dev/mapper/over-ram
+keep dm-ram "device mapper (linear) over a disk in memory, ext4, $on, as root" "$work/m"
 gone
-dmsetup remove over-zram
+dmsetup remove over-ram
 
 virtio=$(drive virtio-disk)
 fs ext4 "$virtio"

@@ -29,8 +29,8 @@ keep() {
 		{ gsub(work "/m", "/mnt"); gsub(work, "/srv/journal") }
 		NR == 1 { print; print "# " how; next }
 		/^(file|link|list|call|try|nvme) / { question = $0 }
-		question ~ /osrelease$/ && /^= / { sub(/-[^ ]*$/, "") }
-		question == "call uname" && /^= release / { sub(/-[^ ]*$/, "") }
+		question ~ /osrelease$/ && /^= / { sub(/[+-][^ ]*$/, "") }
+		question == "call uname" && /^= release / { sub(/[+-][^ ]*$/, "") }
 		question ~ /mountinfo$/ && /^= / &&
 			$6 !~ /^\/(proc|sys|dev|mnt)?$/ { next }
 		{ print }' "$work/dump" >"$machines/$name.machine"

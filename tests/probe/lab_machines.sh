@@ -15,6 +15,7 @@ run=${LAB_RUN:-$here/../lab/run.sh}
 out=$(mktemp -d /var/tmp/lab-machines.XXXXXX)
 trap 'rm -rf "$out"' EXIT
 trap 'exit 1' HUP INT TERM
+status=0
 
 # All of them in every guest: its script takes those that it wants.
 for kernel in 6.12 6.1 7; do
@@ -23,14 +24,11 @@ for kernel in 6.12 6.1 7; do
 		--nvme nawupf-31,nawupf=31 \
 		--nvme blocks-4k,size=512M,bs=4096,nawupf=3,nabspf=7 \
 		--nvme nabo-1,nawupf=31,nabsn=63,nabspf=63,nabo=1 \
-		--nvme awupf-7,awupf=7 \
+		--nvme awupf-7,awun=7,awupf=7 \
 		--nvme raid-a --nvme raid-b --nvme crypt-drive \
 		--shared two-paths,nawupf=31 --disk virtio-disk \
-		"$kernel" "$here/guest_machines.sh" || {
-		status=$?
-		cat "$out/$kernel/log" >&2 || :
-		exit "$status"
-	}
-	sed -n 's/^[a-z0-9.-]*: .*/&/p' "$out/$kernel/log"
-	cp "$out/$kernel"/*.machine "$machines"
+		"$kernel" "$here/guest_machines.sh" || status=$?
+	cat "$out/$kernel/log" || :
+	cp "$out/$kernel"/*.machine "$machines" || :
 done
+exit "$status"

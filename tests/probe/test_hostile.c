@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "probe/facts.h"
+#include "tests/lib/sanitized.h"
 #include "tests/lib/suite.h"
 
 /* No machine that was ever seen was asked for a hundredth of this. */
@@ -204,9 +205,7 @@ static void bound_memory(void)
 {
 	struct rlimit memory = { 512u << 20, 512u << 20 };
 
-	/* An address sanitizer has terabytes of addresses. */
-	if (!getenv("ASAN_OPTIONS") && !getenv("TSAN_OPTIONS") &&
-	    !getenv("JOURNAL_TEST_VALGRIND"))
+	if (!SANITIZED && !getenv("JOURNAL_TEST_VALGRIND"))
 		ck_assert_int_eq(setrlimit(RLIMIT_AS, &memory), 0);
 }
 

@@ -1021,6 +1021,10 @@ unsigned int sim_disk_pending(const struct sim_disk *d)
 
 		for (uint32_t b = 0; f && b < f->blocks; b++)
 			blocks += !!(f->cell[b].flags & SIM_DIRTY);
+		/* Of a device its table above all. */
+		for (uint32_t v = 0; d->raw && f && v < f->versions; v++)
+			if (f->version[v].block < JNL_RAW_FIRST_SLOT / SIM_BLOCK)
+				n += 1000;
 		n += blocks ? 100 + blocks : 0;
 	}
 	return n;

@@ -23,7 +23,7 @@ static bool read_copy(const struct sim_disk *disk, int file, unsigned int copy,
 	for (uint32_t i = 0; i < JNL_RAW_UNIT / SIM_BLOCK; i++)
 		memcpy(buf + i * SIM_BLOCK, sim_peek(disk, file, first + i),
 		       SIM_BLOCK);
-	return !jnl_raw_decode(buf, &im->device) &&
+	return !jnl_raw_decode(buf, copy, &im->device) &&
 	       im->device.slots <= MAX_SLOTS &&
 	       !jnl_raw_decode_table(buf, &im->device, im->slot);
 }

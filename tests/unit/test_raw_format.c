@@ -25,13 +25,13 @@ static void encode(struct jnl_raw_header h)
 {
 	for (uint64_t i = 0; i < h.slots; i++)
 		entry[i] = i % 3 ? jnl_raw_entry(i * 7) : JNL_RAW_FREE;
-	jnl_raw_encode(copy, &h, entry);
+	jnl_raw_encode(copy, 0, &h, entry);
 }
 
 /* What the copy is worth as a whole. */
 static int decode(struct jnl_raw_header *h)
 {
-	int ret = jnl_raw_decode(copy, h);
+	int ret = jnl_raw_decode(copy, 0, h);
 
 	return ret ? ret : jnl_raw_decode_table(copy, h, back);
 }
@@ -58,6 +58,16 @@ START_TEST(what_is_written_is_read)
 	ck_assert_uint_eq(h.sequence, 77);
 	ck_assert_mem_eq(h.uuid, sample.uuid, sizeof(h.uuid));
 	ck_assert_mem_eq(back, entry, SLOTS * sizeof(*entry));
+}
+END_TEST
+
+START_TEST(a_copy_in_the_place_of_the_other_is_none)
+{
+	struct jnl_raw_header h;
+
+	encode(sample);
+	ck_assert_int_eq(jnl_raw_decode(copy, 1, &h), -ENOENT);
+	ck_assert_int_eq(jnl_raw_decode(copy, 0, &h), 0);
 }
 END_TEST
 
@@ -94,15 +104,15 @@ START_TEST(what_is_no_superblock_is_none)
 	uint32_t x = 1;
 
 	memset(copy, 0, sizeof(copy));
-	ck_assert_int_eq(jnl_raw_decode(copy, &h), -ENOENT);
+	ck_assert_int_eq(jnl_raw_decode(copy, 0, &h), -ENOENT);
 	for (int round = 0; round < 2000; round++) {
 		for (size_t i = 0; i < JNL_RAW_HEADER; i++) {
 			x = x * 1664525 + 1013904223;
 			copy[i] = (uint8_t)(x >> 24);
 		}
-		ck_assert_int_lt(jnl_raw_decode(copy, &h), 0);
+		ck_assert_int_lt(jnl_raw_decode(copy, 0, &h), 0);
 		memcpy(copy, JNL_RAW_MAGIC, 8);
-		ck_assert_int_eq(jnl_raw_decode(copy, &h), -EBADMSG);
+		ck_assert_int_eq(jnl_raw_decode(copy, 0, &h), -EBADMSG);
 	}
 }
 END_TEST
@@ -141,7 +151,9 @@ START_TEST(a_field_out_of_its_limits_is_damage)
 		  JNL_RAW_SLOTS_MAX + 1, -EBADMSG },
 		{ offsetof(struct jnl_raw_disk, slots), 8, UINT64_MAX,
 		  -EBADMSG },
-		{ offsetof(struct jnl_raw_disk, reserved), 8, 1, -EBADMSG },
+		{ offsetof(struct jnl_raw_disk, copy), 4, 1, -ENOENT },
+		{ offsetof(struct jnl_raw_disk, copy), 4, 2, -ENOENT },
+		{ offsetof(struct jnl_raw_disk, reserved), 4, 1, -EBADMSG },
 		{ sizeof(struct jnl_raw_disk), 8, 1, -EBADMSG },
 	};
 	struct jnl_raw_header h;
@@ -153,7 +165,7 @@ START_TEST(a_field_out_of_its_limits_is_damage)
 		else
 			jnl_put64(copy + bad[i].at, bad[i].value);
 		seal();
-		ck_assert_msg(jnl_raw_decode(copy, &h) == bad[i].ret,
+		ck_assert_msg(jnl_raw_decode(copy, 0, &h) == bad[i].ret,
 			      "case %zu", i);
 	}
 }
@@ -165,7 +177,7 @@ static int table_with(uint64_t a, uint64_t b)
 	struct jnl_raw_header h = sample;
 
 	h.slots = 3;
-	jnl_raw_encode(copy, &h, (uint64_t[]){ a, JNL_RAW_FREE, b });
+	jnl_raw_encode(copy, 0, &h, (uint64_t[]){ a, JNL_RAW_FREE, b });
 	return decode(&h);
 }
 
@@ -199,6 +211,7 @@ START_TEST(slots_are_what_lies_whole_behind_the_area)
 END_TEST
 
 RUN_SUITE("raw_format", 60, what_is_written_is_read,
+	  a_copy_in_the_place_of_the_other_is_none,
 	  the_largest_table_fits_its_area, every_byte_that_changes_is_noticed,
 	  what_is_no_superblock_is_none, a_field_out_of_its_limits_is_damage,
 	  a_segment_in_two_slots_is_damage,
