@@ -569,6 +569,7 @@ void jnl_engine_next(struct jnl_engine *e, struct jnl_action *ret_act)
 	}
 	seal(e, b);
 	b->state = JNL_WRITING;
+	b->doubtful = false;
 	if (!(b->flags & JNL_BATCH_SKIP))
 		e->unacked++;
 	ret_act->kind = JNL_ACT_WRITE;
@@ -608,7 +609,7 @@ static void advance(struct jnl_engine *e)
 static void write_done(struct jnl_batch *b, int err)
 {
 	assert(b->state == JNL_WRITING);
-	if (err)
+	if (err || b->doubtful)
 		b->state = JNL_FAILED;
 	else
 		b->state = b->dsync ? JNL_DURABLE : JNL_WRITTEN;
@@ -618,19 +619,35 @@ static void write_done(struct jnl_batch *b, int err)
  * The error of a flush is told once, and says nothing of which writes it is
  * about: every batch of the file that is not durable has failed.
  */
+static void flush_failed(struct jnl_engine *e, uint64_t segment)
+{
+	for (uint32_t i = 0; i < e->used; i++) {
+		struct jnl_batch *b = batch_at(e, i);
+
+		if (segment_of(e, b) != segment && !e->cfg.one_file)
+			continue;
+		if (b->state == JNL_WRITTEN)
+			b->state = JNL_FAILED;
+		/* In another segment nothing else says so of it; in this one
+		 * the replacement has it, whatever it comes to. */
+		else if (b->state == JNL_WRITING && !b->dsync)
+			b->doubtful = true;
+	}
+}
+
 static void flush_done(struct jnl_engine *e, const struct jnl_action *act,
 		       int err)
 {
 	assert(act->flush_id == e->flushing);
 	e->flushing = 0;
+	if (err) {
+		flush_failed(e, act->segment);
+		return;
+	}
 	for (uint32_t i = 0; i < e->used; i++) {
 		struct jnl_batch *b = batch_at(e, i);
 
-		if (b->state != JNL_WRITTEN || segment_of(e, b) != act->segment)
-			continue;
-		if (err)
-			b->state = JNL_FAILED;
-		else if (b->flush_id == act->flush_id)
+		if (b->state == JNL_WRITTEN && b->flush_id == act->flush_id)
 			b->state = JNL_DURABLE;
 	}
 }

@@ -51,6 +51,9 @@ struct jnl_engine_config {
 	uint32_t queue_depth;
 	uint64_t seed;
 	bool dsync;		/* a completed write is durable */
+	/* All segments are one file to the kernel, as on a block device: a
+	 * flush that fails may have taken of each what was not durable. */
+	bool one_file;
 };
 
 /* What cannot tear in a segment: jnl_engine_untorn(). */
@@ -80,6 +83,7 @@ struct jnl_batch {
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
 	uint64_t trim;		/* as its header has it */
 	bool dsync;		/* to be written so that it is durable then */
+	bool doubtful;		/* a flush has failed while it was written */
 };
 
 enum jnl_action_kind {

@@ -168,6 +168,7 @@ static int init_engine(struct jnl_engine *e, const struct journal_options *o,
 						JNL_DEPTH_DEFAULT;
 	cfg.seed = dir->seed;
 	cfg.dsync = dsync;
+	cfg.one_file = jnl_is_raw(dir->sys);
 	return jnl_engine_init(e, &cfg);
 }
 

@@ -412,6 +412,53 @@ START_TEST(a_failed_flush_is_never_asked_again)
 }
 END_TEST
 
+/*
+ * Three batches in segment 0 and one in segment 1, all written, and a flush of
+ * segment 0 under way; the last of them is written only when that is over.
+ */
+static void flush_fails(bool one_file, bool late, uint64_t replaced)
+{
+	struct jnl_action act[5], flush;
+	uint64_t lsn;
+
+	start(false, 8, 2);
+	e.cfg.one_file = one_file;
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+	}
+	for (int i = 0; i < 5; i++)
+		act[i] = next(JNL_ACT_WRITE);
+	for (int i = 0; i < 4 + !late; i++)
+		jnl_engine_done(&e, &act[i], 0);
+	flush = next(JNL_ACT_FLUSH);
+	ck_assert_uint_eq(flush.segment, 0);
+	jnl_engine_done(&e, &flush, -EIO);
+	if (late) {
+		next(JNL_ACT_NONE);
+		jnl_engine_done(&e, &act[4], 0);
+	}
+	flush = next(JNL_ACT_REPLACE);
+	ck_assert_uint_eq(flush.segment, 0);
+	jnl_engine_done(&e, &flush, 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT);
+	flush = next(one_file ? JNL_ACT_REPLACE : JNL_ACT_FLUSH);
+	ck_assert_uint_eq(flush.segment, 1);
+	jnl_engine_done(&e, &flush, 0);
+	ck_assert_uint_eq(e.frontier, SEGMENT + 5 * BLOCK);
+	ck_assert_uint_eq(e.replacements, replaced);
+	jnl_engine_fini(&e);
+}
+
+START_TEST(a_failed_flush_of_one_file_is_that_of_every_segment)
+{
+	flush_fails(false, false, 1);
+	flush_fails(false, true, 1);
+	flush_fails(true, false, 2);
+	flush_fails(true, true, 2);
+}
+END_TEST
+
 START_TEST(a_failed_replacement_ends_it_with_the_first_error)
 {
 	struct jnl_action act;
@@ -606,6 +653,7 @@ RUN_SUITE("engine", 20,
 	  a_failed_write_is_answered_by_a_new_file_with_the_same_images,
 	  failed_segments_are_replaced_lowest_first,
 	  a_failed_flush_is_never_asked_again,
+	  a_failed_flush_of_one_file_is_that_of_every_segment,
 	  a_failed_replacement_ends_it_with_the_first_error,
 	  an_lsn_in_a_header_block_can_be_wanted,
 	  a_record_over_record_max_changes_nothing,
