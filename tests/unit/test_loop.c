@@ -172,6 +172,11 @@ START_TEST(another_ring_watches_the_descriptor)
 {
 	struct io_uring ring;
 
+	/* liburing's own wait goes by memory that valgrind has not seen */
+	if (getenv("JOURNAL_TEST_VALGRIND")) {
+		fprintf(stderr, "not tried under valgrind: another ring\n");
+		return;
+	}
 	ck_assert_int_eq(io_uring_queue_init(4, &ring, 0), 0);
 	watch(wait_ring, &ring, NULL);
 	io_uring_queue_exit(&ring);
