@@ -313,7 +313,12 @@ END_TEST
  */
 
 #define THREADS	6
-#define ROUNDS	300
+
+/* valgrind lets one thread run at a time. */
+static int rounds(void)
+{
+	return getenv("JOURNAL_TEST_VALGRIND") ? 8 : 100;
+}
 
 static struct shared {
 	journal *j;
@@ -323,7 +328,10 @@ static struct shared {
 	atomic_bool stop;
 } shared;
 
-/* Append, submit, and wait for somebody else to see it become durable. */
+/*
+ * Append and submit two, the second of which gathers while the first is under
+ * way; wait for somebody else to see it become durable.
+ */
 static void *submit_main(void *arg)
 {
 	struct timespec until;
@@ -331,12 +339,14 @@ static void *submit_main(void *arg)
 	int ret;
 
 	(void)arg;
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < 2 * rounds(); i++) {
 		while ((ret = journal_append(shared.j, NULL, 0, &lsn)) ==
 		       -EAGAIN)
 			sched_yield();
 		ck_assert_int_eq(ret, 0);
 		ck_assert_int_eq(journal_submit(shared.j), 0);
+		if (i % 2 == 0)
+			continue;
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += PATIENCE_MS / 1000;
 		pthread_mutex_lock(&shared.lock);
@@ -396,7 +406,8 @@ START_TEST(no_wake_up_is_lost_among_many_threads)
 	pthread_t t[THREADS], looker, syncer;
 
 	for (int i = 0; i < 3; i++) {
-		setup();
+		/* where a write ends when it pleases */
+		setup_at(true);
 		shared = (struct shared){ .j = open_loop(choices[i % 2],
 							 carriers[i]) };
 		pthread_mutex_init(&shared.lock, NULL);
@@ -426,6 +437,34 @@ static void *submit_once_main(void *arg)
 	ck_assert_int_eq(journal_submit(shared.j), 0);
 	return NULL;
 }
+
+/*
+ * One thread after the other, and nothing else that would ring: no helper with
+ * its watermarks, nobody who syncs.  An event that is lost is lost for good.
+ */
+START_TEST(no_wake_up_is_lost_that_nothing_makes_up_for)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_dsync, .no_helper = true };
+	pthread_t looker;
+
+	setup_at(true);
+	o.flags = JOURNAL_CREATE;
+	/* what is filled at first is enough */
+	o.segment_size = 64 * SMALL;
+	o.driver = "loop";
+	shared = (struct shared){ 0 };
+	ck_assert_int_eq(jnl_open(&shared.j, path, &o, &env), 0);
+	pthread_mutex_init(&shared.lock, NULL);
+	pthread_cond_init(&shared.moved, NULL);
+	pthread_create(&looker, NULL, look_main, NULL);
+	(void)submit_main(NULL);
+	atomic_store(&shared.stop, true);
+	pthread_join(looker, NULL);
+	ck_assert_int_eq(journal_close(shared.j), 0);
+	teardown();
+}
+END_TEST
 
 START_TEST(a_thread_may_end_with_its_writes_in_flight)
 {
@@ -527,6 +566,7 @@ int main(void)
 		whatever_is_refused_of_a_ring_is_told_and_done_without,
 		a_seccomp_filter_that_refuses_the_ring_is_survived_and_told,
 		no_wake_up_is_lost_among_many_threads,
+		no_wake_up_is_lost_that_nothing_makes_up_for,
 		a_thread_may_end_with_its_writes_in_flight,
 		a_cancelled_thread_leaves_the_journal_usable,
 		a_child_of_fork_is_told_and_can_let_go,
