@@ -38,8 +38,15 @@ shows() {
 	fi
 }
 
+# A program without libnvme cannot read the pages of a drive.
+libnvme=yes
+grep -q '^#define HAVE_LIBNVME' "$builddir/config.h" || libnvme=no
+
 for file in "$machines"/*.machine; do
 	name=$(basename "$file" .machine)
+	if [ "$libnvme" = no ] && grep -q 'identify-controller' "$file"; then
+		continue
+	fi
 	begin "$name: $(sed -n '2s/^# //p' "$file")"
 	sed -n 2p "$file" | grep -q '^# .*[a-z]' ||
 		bad "the second line does not say how it was made"
@@ -60,6 +67,8 @@ for file in "$machines"/*.machine; do
 	! grep -q '.\{81\}' "$scratch/screen" ||
 		bad "a line of more than 80 columns"
 done
+[ "$libnvme" = yes ] ||
+	echo "not compared: machines with NVMe drives; built without libnvme"
 [ "$terminal" = yes ] || echo "not compared: screens; script(1) does not work"
 
 finish
