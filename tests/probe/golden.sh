@@ -7,8 +7,7 @@
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 
-probe=$builddir/.libs/journal-probe
-[ -x "$probe" ] || probe=$builddir/journal-probe
+probe=$builddir/journal-probe
 machines=$srcdir/tests/probe/machines
 
 # A screen has a width: 80 columns, as on a terminal.
