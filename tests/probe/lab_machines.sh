@@ -4,8 +4,8 @@
 #     tests/probe/lab_machines.sh BUILD [DIRECTORY]
 #
 # BUILD is where journal-probe was built; DIRECTORY is tests/probe/machines.
-# Takes a minute; LAB_KERNELS are the kernels (6.12 6.1 7).  Look at `git diff` afterwards, then UPDATE=1
-# tests/probe/golden.sh.
+# Takes a minute; LAB_KERNELS are the kernels (6.12 6.1 7).  Look at `git diff`
+# afterwards, then UPDATE=1 tests/probe/golden.sh.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
