@@ -1,9 +1,13 @@
 # Dumps of machines, and replaying them.
 if HAVE_CHECK
-check_PROGRAMS += tests/probe/test_dump tests/probe/test_hostile
-TESTS += tests/probe/test_dump tests/probe/test_hostile
+replay_tests = tests/probe/test_dump tests/probe/test_hostile \
+	tests/probe/test_mask
+check_PROGRAMS += $(replay_tests)
+TESTS += $(replay_tests)
 tests_probe_test_dump_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_probe_test_dump_LDADD = libcore.la $(CHECK_LIBS)
+tests_probe_test_mask_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_probe_test_mask_LDADD = libcore.la $(CHECK_LIBS)
 tests_probe_test_hostile_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 tests_probe_test_hostile_LDADD = libcore.la $(CHECK_LIBS)
 endif

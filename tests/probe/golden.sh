@@ -7,8 +7,7 @@
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 
-probe=$builddir/.libs/journal-probe
-[ -x "$probe" ] || probe=$builddir/journal-probe
+probe=$builddir/journal-probe
 machines=$srcdir/tests/probe/machines
 
 # A screen has a width: 80 columns, as on a terminal.
@@ -38,8 +37,15 @@ shows() {
 	fi
 }
 
+# A program without libnvme cannot read the pages of a drive.
+libnvme=yes
+grep -q '^#define HAVE_LIBNVME' "$builddir/config.h" || libnvme=no
+
 for file in "$machines"/*.machine; do
 	name=$(basename "$file" .machine)
+	if [ "$libnvme" = no ] && grep -q 'identify-controller' "$file"; then
+		continue
+	fi
 	begin "$name: $(sed -n '2s/^# //p' "$file")"
 	sed -n 2p "$file" | grep -q '^# .*[a-z]' ||
 		bad "the second line does not say how it was made"
@@ -47,7 +53,7 @@ for file in "$machines"/*.machine; do
 	"$probe" --json --replay="$file" >"$scratch/out" 2>"$scratch/err" ||
 		have=$?
 	[ "$have" -le 1 ] || bad "exit code $have"
-	sed '2s/^  "version": ".*",$/  "version": "",/' "$scratch/out" \
+	sed 's/^  "version": ".*",$/  "version": "",/' "$scratch/out" \
 		>"$scratch/json"
 	shows "$name" json
 	# The exit code is what the JSON says.
@@ -60,6 +66,8 @@ for file in "$machines"/*.machine; do
 	! grep -q '.\{81\}' "$scratch/screen" ||
 		bad "a line of more than 80 columns"
 done
+[ "$libnvme" = yes ] ||
+	echo "not compared: machines with NVMe drives; built without libnvme"
 [ "$terminal" = yes ] || echo "not compared: screens; script(1) does not work"
 
 finish
