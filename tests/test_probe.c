@@ -12,6 +12,8 @@ int main(void)
 {
 	Suite *s = suite_create("probe");
 	TCase *t = tcase_create("probe");
+	/* Some ten thousand probes, minutes under valgrind. */
+	TCase *promises = tcase_create("promises");
 	SRunner *r;
 	int failed;
 
@@ -24,8 +26,11 @@ int main(void)
 	add_kernel_tests(t);
 	add_nvme_tests(t);
 	add_rank_tests(t);
-	add_property_tests(t);
 	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(promises, setup, teardown);
+	tcase_set_timeout(promises, 600);
+	add_property_tests(promises);
+	suite_add_tcase(s, promises);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
