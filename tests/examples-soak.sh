@@ -2,7 +2,9 @@
 # The example server under load for long: memory, descriptors and files stay
 # flat, and everything acknowledged is there at the end.
 #
-#     tests/examples-soak.sh        by hand, in a build directory
+#     srcdir=../libjournal ../libjournal/tests/examples-soak.sh
+#
+# by hand, in a build directory.
 #
 # 50 clients write over and over the same keys and one after another comes and
 # goes; snapshots are made all the time.  Ten times in the run, and at its end,

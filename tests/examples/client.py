@@ -222,7 +222,7 @@ def check(path, log):
 
 
 def journal(records, log):
-    """What was logged is among the records that journal-tool cat --json gave."""
+    """What was logged is among the records of journal-tool cat --json."""
     there = {}
     with open(records, "rb") as f:
         for line in f:
@@ -242,7 +242,7 @@ def journal(records, log):
 
 
 def medium(path, directory, count):
-    """When an answer arrives its record is in a segment, past the page cache."""
+    """When an answer arrives its record is in a segment, past the cache."""
     def has(key):
         for name in sorted(os.listdir(directory), reverse=True):
             if not name.endswith(".seg"):
