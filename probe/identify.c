@@ -91,6 +91,7 @@ static void number(journal_probe *p, enum jnl_fact id, uint64_t value,
 
 static int set_controller(journal_probe *p, const char *node)
 {
+	const char *source = controller;
 	struct nvme_id_ctrl c;
 	char subject[80];
 	int ret;
@@ -99,11 +100,12 @@ static int set_controller(journal_probe *p, const char *node)
 	ret = ask_page(p, subject, sizeof(c), &c);
 	if (ret == 0 && !is_text(c.mn, sizeof(c.mn)))
 		ret = -EINVAL;
+	if (ret == -ELIBACC)
+		source = "libnvme.so.1 is missing: install libnvme1";
 	if (ret < 0) {
-		unknown(p, JNL_DRIVE_MDTS, JNL_DRIVE_AWUPF, ret, controller);
-		jnl_fact_unknown(p, JNL_DRIVE_VOLATILE_CACHE, ret, controller);
-		jnl_fact_unknown(p, JNL_DRIVE_MULTI_CONTROLLER, ret,
-				 controller);
+		unknown(p, JNL_DRIVE_MDTS, JNL_DRIVE_AWUPF, ret, source);
+		jnl_fact_unknown(p, JNL_DRIVE_VOLATILE_CACHE, ret, source);
+		jnl_fact_unknown(p, JNL_DRIVE_MULTI_CONTROLLER, ret, source);
 		return ret;
 	}
 	number(p, JNL_DRIVE_MULTI_CONTROLLER,
@@ -252,7 +254,8 @@ static void identify(journal_probe *p)
 
 static void identify(journal_probe *p)
 {
-	(void)p;
+	unknown(p, JNL_DRIVE_VOLATILE_CACHE, JNL_DRIVE_NABSPF, -EOPNOTSUPP,
+		"built without libnvme");
 }
 
 #endif

@@ -454,24 +454,30 @@ static char *describe(journal_probe *p, size_t above)
 	return all;
 }
 
-static bool is_named(const journal_probe *p)
+/* Where the first name was found; NULL: not one is known. */
+static const char *source_of_names(const journal_probe *p)
 {
+	static const char by_name[] = "/sys/class/block";
 	size_t i;
 
-	for (i = 0; i < p->layer_count; i++)
-		if (p->layers[i].name)
-			return true;
-	return false;
+	for (i = 0; i < p->layer_count; i++) {
+		if (!p->layers[i].name || !p->layers[i].dir)
+			continue;
+		return strncmp(p->layers[i].dir, by_name, strlen(by_name)) ?
+			"/sys/dev/block" : by_name;
+	}
+	return NULL;
 }
 
 static void set_stack(journal_probe *p)
 {
+	const char *source = source_of_names(p);
 	char *text = describe(p, SIZE_MAX);
 
 	/* Nothing but question marks is no answer. */
-	if (text && is_named(p))
+	if (text && source)
 		jnl_fact_text(p, JNL_DEVICE_STACK, JOURNAL_FACT_REPORTED, text,
-			      "/sys/dev/block");
+			      source);
 	else
 		jnl_fact_unknown(p, JNL_DEVICE_STACK, -ENODEV, "fstat(2)");
 	free(text);

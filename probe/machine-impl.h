@@ -27,6 +27,9 @@ int jnl_machine_nvme_flush(struct jnl_machine_linux *l, const char *what);
 int jnl_machine_nvme_page(struct jnl_machine_linux *l, const char *subject,
 			  size_t max, struct jnl_answer *a);
 
+/* machine-nvme.c: lets go of the library, if it was needed. */
+void jnl_machine_nvme_close(struct jnl_machine_linux *l);
+
 /* As asprintf(), but 0 or -ENOMEM. */
 __attribute__((format(printf, 2, 3)))
 int jnl_machine_format(char **ret_text, const char *fmt, ...);

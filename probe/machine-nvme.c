@@ -4,6 +4,10 @@
  * Through a node in /dev that this process may open, named by its caller:
  * which one it is has to be checked by number (nvme_node), since anything may
  * stand in /dev.  With a prefix (tests) there are no drives.
+ *
+ * libnvme brings a cryptographic library along, which a program without such a
+ * drive should not have to load: it is loaded for the first page that is asked
+ * for (-ELIBACC: it is not there).
  */
 #include "config.h"
 
@@ -17,6 +21,7 @@
 #include <sys/sysmacros.h>
 
 #ifdef HAVE_LIBNVME
+#include <dlfcn.h>
 #include <libnvme.h>
 #endif
 
@@ -88,15 +93,37 @@ int jnl_machine_nvme_flush(struct jnl_machine_linux *l, const char *what)
 
 #ifdef HAVE_LIBNVME
 
+/* Its ABI, and the header's, is that of version 1. */
+#define LIBNVME "libnvme.so.1"
+
+typedef int (*identify_fn)(struct nvme_identify_args *args);
+typedef int (*features_fn)(struct nvme_get_features_args *args);
+
+static void *symbol(struct jnl_machine_linux *l, const char *name)
+{
+	if (!l->libnvme)
+		l->libnvme = dlopen(LIBNVME, RTLD_LAZY | RTLD_LOCAL);
+	return l->libnvme ? dlsym(l->libnvme, name) : NULL;
+}
+
+void jnl_machine_nvme_close(struct jnl_machine_linux *l)
+{
+	if (l->libnvme)
+		(void)dlclose(l->libnvme);
+	l->libnvme = NULL;
+}
+
 /* 0, -errno, or a positive status of the drive. */
 static int status(int ret)
 {
 	return ret < 0 ? -errno : ret > 0 ? -EREMOTEIO : 0;
 }
 
-static int identify(int fd, enum nvme_identify_cns cns, unsigned int nsid,
+static int identify(struct jnl_machine_linux *l, int fd,
+		    enum nvme_identify_cns cns, unsigned int nsid,
 		    struct jnl_answer *a)
 {
+	identify_fn ask = (identify_fn)symbol(l, "nvme_identify");
 	struct nvme_identify_args args = {
 		.args_size = sizeof(args),
 		.fd = fd,
@@ -109,12 +136,16 @@ static int identify(int fd, enum nvme_identify_cns cns, unsigned int nsid,
 		.uuidx = NVME_UUID_NONE,
 	};
 
+	if (!ask)
+		return -ELIBACC;
 	a->len = PAGE_BYTES;
-	return status(nvme_identify(&args));
+	return status(ask(&args));
 }
 
-static int feature(int fd, unsigned int fid, struct jnl_answer *a)
+static int feature(struct jnl_machine_linux *l, int fd, unsigned int fid,
+		   struct jnl_answer *a)
 {
+	features_fn ask = (features_fn)symbol(l, "nvme_get_features");
 	__u32 result = 0;
 	struct nvme_get_features_args args = {
 		.args_size = sizeof(args),
@@ -125,23 +156,27 @@ static int feature(int fd, unsigned int fid, struct jnl_answer *a)
 		.fid = (__u8)fid,
 		.uuidx = NVME_UUID_NONE,
 	};
-	int ret = status(nvme_get_features(&args)), i;
+	int ret, i;
 
+	if (!ask)
+		return -ELIBACC;
+	ret = status(ask(&args));
 	for (i = 0; i < 4; i++)
 		a->data[i] = (char)(result >> 8 * i & 0xff);
 	a->len = 4;
 	return ret;
 }
 
-static int page(int fd, const char *verb, unsigned int number,
-		struct jnl_answer *a)
+static int page(struct jnl_machine_linux *l, int fd, const char *verb,
+		unsigned int number, struct jnl_answer *a)
 {
 	if (!strcmp(verb, "identify-controller"))
-		return identify(fd, NVME_IDENTIFY_CNS_CTRL, NVME_NSID_NONE, a);
+		return identify(l, fd, NVME_IDENTIFY_CNS_CTRL,
+				NVME_NSID_NONE, a);
 	if (!strcmp(verb, "identify-namespace"))
-		return identify(fd, NVME_IDENTIFY_CNS_NS, number, a);
+		return identify(l, fd, NVME_IDENTIFY_CNS_NS, number, a);
 	if (!strcmp(verb, "feature") && number <= 0xff)
-		return feature(fd, number, a);
+		return feature(l, fd, number, a);
 	return -EOPNOTSUPP;
 }
 
@@ -161,7 +196,7 @@ int jnl_machine_nvme_page(struct jnl_machine_linux *l, const char *subject,
 	a->data = aligned_alloc(PAGE_BYTES, 2 * PAGE_BYTES);
 	if (a->data) {
 		memset(a->data, 0, 2 * PAGE_BYTES);
-		ret = page(fd, verb, number, a);
+		ret = page(l, fd, verb, number, a);
 	} else {
 		ret = -ENOMEM;
 	}
@@ -180,6 +215,11 @@ int jnl_machine_nvme_page(struct jnl_machine_linux *l, const char *subject,
 	(void)a;
 	/* Built without libnvme. */
 	return -EOPNOTSUPP;
+}
+
+void jnl_machine_nvme_close(struct jnl_machine_linux *l)
+{
+	(void)l;
 }
 
 #endif

@@ -458,6 +458,7 @@ void jnl_machine_linux_init(struct jnl_machine_linux *l, struct jnl_sys *sys,
 	l->sysroot = sysroot;
 	l->scratch_fd = l->direct_fd = -EBADF;
 	l->named = false;
+	l->libnvme = NULL;
 }
 
 void jnl_machine_linux_close(struct jnl_machine_linux *l)
@@ -469,4 +470,5 @@ void jnl_machine_linux_close(struct jnl_machine_linux *l)
 	if (l->scratch_fd >= 0)
 		l->sys->close(l->sys, l->scratch_fd);
 	l->scratch_fd = l->direct_fd = -EBADF;
+	jnl_machine_nvme_close(l);
 }

@@ -119,6 +119,7 @@ struct jnl_machine_linux {
 	int scratch_fd;
 	int direct_fd;
 	bool named;			/* they have had a name */
+	void *libnvme;			/* of dlopen(3); NULL: not loaded */
 };
 
 /*

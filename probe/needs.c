@@ -127,6 +127,16 @@ static char *explain_flush(journal_probe *p, enum jnl_verdict v)
 				jnl_why(p->facts[JNL_FS_FLUSH].error));
 }
 
+/* The drive says so itself. */
+static bool has_no_cache(const journal_probe *p)
+{
+	return p->layer_count == 1 &&
+	       ((jnl_fact_known(p, JNL_DRIVE_VOLATILE_CACHE) &&
+		 !p->facts[JNL_DRIVE_VOLATILE_CACHE].value) ||
+		(jnl_fact_known(p, JNL_DRIVE_CACHE_ENABLED) &&
+		 !p->facts[JNL_DRIVE_CACHE_ENABLED].value));
+}
+
 /* No flush is sent: as if there were no barriers. */
 static enum jnl_verdict judge_cache(const journal_probe *p, enum jnl_fact id)
 {
@@ -137,6 +147,15 @@ static enum jnl_verdict judge_cache(const journal_probe *p, enum jnl_fact id)
 	/* Where there is no one device, there is nobody to ask. */
 	return p->layer_count != 1 || jnl_fact_known(p, id) ||
 	       f->error == -ENODEV ? JNL_YES : JNL_UNKNOWN;
+}
+
+/* Who speaks to the drive himself has to know it. */
+static enum jnl_verdict judge_cache_known(const journal_probe *p,
+					  enum jnl_fact id)
+{
+	if (jnl_fact_is(p, id, "write through") && !has_no_cache(p))
+		return JNL_UNKNOWN;
+	return judge_cache(p, id);
 }
 
 static char *explain_cache(journal_probe *p, enum jnl_verdict v)
@@ -158,10 +177,11 @@ static char *explain_cache_unknown(journal_probe *p, enum jnl_verdict v)
 {
 	if (v == JNL_NO)
 		return explain_cache(p, v);
-	return jnl_probe_format(p, "whether the kernel sends flushes to what "
+	return jnl_probe_format(p, "whether the kernel sends flushes of what "
 				"lies beside the journal is not known (%s); "
-				"mount /sys",
-				jnl_why(p->facts[JNL_DEVICE_WRITE_CACHE].error));
+				"mount /sys and let the drive be asked",
+				jnl_fact_text_or(p, JNL_DEVICE_WRITE_CACHE,
+				jnl_why(p->facts[JNL_DEVICE_WRITE_CACHE].error)));
 }
 
 static enum jnl_verdict judge_namespace(const journal_probe *p,
@@ -299,8 +319,8 @@ static const struct need {
 	  explain_in_place },
 	{ JNL_NEED_IN_PLACE, JNL_FS_EXTENTS, false, judge_number,
 	  explain_extents },
-	{ JNL_NEED_PASSTHROUGH, JNL_DEVICE_WRITE_CACHE, false, judge_cache,
-	  explain_cache_unknown },
+	{ JNL_NEED_PASSTHROUGH, JNL_DEVICE_WRITE_CACHE, false,
+	  judge_cache_known, explain_cache_unknown },
 	{ JNL_NEED_PASSTHROUGH, JNL_DRIVE_NODE_OPENS, false, judge_number,
 	  explain_node },
 	{ JNL_NEED_PASSTHROUGH, JNL_DRIVE_FLUSH, false, judge_number,
@@ -321,16 +341,6 @@ static char *add_doubt(journal_probe *p, char *doubts, char *what)
 	free(doubts);
 	free(what);
 	return both;
-}
-
-/* The drive says so itself. */
-static bool has_no_cache(const journal_probe *p)
-{
-	return p->layer_count == 1 &&
-	       ((jnl_fact_known(p, JNL_DRIVE_VOLATILE_CACHE) &&
-		 !p->facts[JNL_DRIVE_VOLATILE_CACHE].value) ||
-		(jnl_fact_known(p, JNL_DRIVE_CACHE_ENABLED) &&
-		 !p->facts[JNL_DRIVE_CACHE_ENABLED].value));
 }
 
 char *jnl_needs_doubts(journal_probe *p, unsigned int wanted)

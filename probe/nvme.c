@@ -377,12 +377,12 @@ static void set_scsi_cache(journal_probe *p, const struct jnl_layer *l)
 	free(dir);
 }
 
-static void all_unknown(journal_probe *p)
+static void all_unknown(journal_probe *p, int error, const char *source)
 {
 	enum jnl_fact id;
 
 	for (id = JNL_DRIVE_NAMESPACE; id <= JNL_DRIVE_UNTORN_BYTES; id++)
-		jnl_fact_unknown(p, id, -ENODEV, "/sys/dev/block");
+		jnl_fact_unknown(p, id, error, source);
 }
 
 void jnl_prober_nvme(journal_probe *p)
@@ -390,10 +390,12 @@ void jnl_prober_nvme(journal_probe *p)
 	const struct jnl_layer *l;
 
 	if (p->drive == SIZE_MAX || !p->layers[p->drive].disk) {
-		all_unknown(p);
+		all_unknown(p, -ENODEV, "/sys/dev/block");
 		return;
 	}
 	l = &p->layers[p->drive];
+	all_unknown(p, 0, strcmp(l->kind, "nvme") ? "no NVMe drive" :
+		    p->layer_count > 1 ? "not straight below" : "");
 	if (!strcmp(l->kind, "scsi")) {
 		set_names(p, l, "rev");
 		set_scsi_cache(p, l);

@@ -101,7 +101,8 @@ void jnl_prober_untorn(journal_probe *p)
 				value(p, JNL_DEVICE_ATOMIC_UNIT_MAX),
 				"device.atomic_unit_max");
 	else if (!jnl_straight_on(p, "nvme"))
-		jnl_fact_unknown(p, id, 0, "nothing is promised");
+		jnl_fact_unknown(p, id, p->facts[id].error,
+				 "nothing is promised");
 	else if (!jnl_fact_known(p, JNL_DEVICE_LOGICAL_BLOCK_SIZE))
 		jnl_fact_unknown(p, id, -ENODATA,
 				 p->facts[JNL_DEVICE_LOGICAL_BLOCK_SIZE].source);

@@ -126,6 +126,11 @@ nvme()
 # ---------------------------------------------------------------------------
 # What goes in
 
+elf()
+{
+	[ "$(head -c 4 "$1" 2>/dev/null | tr -d '\177')" = ELF ]
+}
+
 # take_programs DIR - the real files, not libtool's wrappers, where they lay,
 # and what they load beyond what the guest has.
 take_programs()
@@ -136,9 +141,10 @@ take_programs()
 		! -name '*.sh' ! -name '*.la') >"$work/programs"
 	while IFS= read -r file; do
 		name=${file##*/}
-		real=$1/${file%/*}/.libs/$name
-		[ -e "$real" ] || real=$1/$file
-		[ "$(head -c 4 "$real" | tr -d '\177')" = ELF ] || continue
+		# A program that is there itself may have an old one in .libs.
+		real=$1/$file
+		elf "$real" || real=$1/${file%/*}/.libs/$name
+		elf "$real" || continue
 		mkdir -p "$work/in/build/${file%/*}"
 		cp "$real" "$work/in/build/$file"
 	done <"$work/programs"

@@ -119,7 +119,8 @@ static const struct {
 	{ "half", 0, NULL, 0 },
 };
 
-static void spoil(struct jnl_answers *a, const struct promise *was, size_t i)
+static void spoil(struct jnl_answers *a, const struct promise *was, size_t i,
+		  bool thorough)
 {
 	const struct jnl_kept *kept = a->kept[i];
 	char *data = malloc(kept->len + 1);
@@ -139,6 +140,8 @@ static void spoil(struct jnl_answers *a, const struct promise *was, size_t i)
 		/* That would be an answer where there was none. */
 		if (error && !spoils[k].error)
 			continue;
+		if (!thorough && k && spoils[k].bytes)
+			continue;
 		ck_assert_int_eq(jnl_answers_replace(a, i, spoils[k].error,
 						     bytes, n), 0);
 		p = replay_of(a, 0);
@@ -149,14 +152,15 @@ static void spoil(struct jnl_answers *a, const struct promise *was, size_t i)
 	free(data);
 }
 
-static void check_machine(struct jnl_answers *a)
+/* thorough: in all ways, else only lost and cut off: it takes a while. */
+static void check_machine(struct jnl_answers *a, bool thorough)
 {
 	journal_probe *p = replay_of(a, 0);
 	struct promise was = promise_of(p);
 	size_t i;
 
 	for (i = 0; i < a->count; i++)
-		spoil(a, &was, i);
+		spoil(a, &was, i, thorough);
 	journal_probe_close(p);
 }
 
@@ -235,7 +239,7 @@ START_TEST(a_lost_or_spoilt_answer_never_promises_more)
 {
 	synth_nvme();
 	changes[_i]();
-	check_machine(&answers);
+	check_machine(&answers, true);
 	synth_free();
 }
 END_TEST
@@ -260,7 +264,7 @@ static void check_file(const char *folder, const char *name)
 	jnl_answers_init(&a);
 	ck_assert_int_eq(jnl_dump_read(text, (size_t)len, &a, &where, &line),
 			 0);
-	check_machine(&a);
+	check_machine(&a, false);
 	jnl_answers_free(&a);
 	free(where);
 	free(text);
