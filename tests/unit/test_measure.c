@@ -370,6 +370,35 @@ START_TEST(a_write_that_failed_after_some_spoils_the_whole_pair)
 }
 END_TEST
 
+START_TEST(a_ring_starts_nothing_after_a_failure)
+{
+	const struct jnl_measure_pair *p;
+	struct jnl_measure *m;
+	unsigned long before;
+
+	setup(true);
+	m = make(200000000, 1);
+	for (size_t i = 0; (p = jnl_measure_at(m, i)); i++) {
+		if (p->depth == 4)
+			break;
+	}
+	/* the hop, the files, the pairs before it */
+	while (p && jnl_measure_steps_done(m) < 3u + (size_t)(p - m->pair))
+		ck_assert(jnl_measure_step(m));
+	if (p) {
+		fault_set(&f, FAULT_RING_RESULT, 9, 1, -EIO);
+		before = f.calls[FAULT_RING_RESULT];
+		ck_assert(jnl_measure_step(m));
+		ck_assert(!f.hit || p->err == -EIO);
+		if (f.hit)
+			ck_assert_uint_le(f.calls[FAULT_RING_RESULT] - before,
+					  9 + 4);
+	}
+	jnl_measure_free(m);
+	teardown();
+}
+END_TEST
+
 static unsigned long drive_flushes;
 static int drive_answer;
 
@@ -598,6 +627,7 @@ RUN_SUITE("measure", 120,
 	a_call_that_always_fails_leaves_what_needs_it_unmeasured,
 	a_refused_ring_leaves_the_other_carriers,
 	a_write_that_failed_after_some_spoils_the_whole_pair,
+	a_ring_starts_nothing_after_a_failure,
 	by_the_drive_an_append_counts_after_its_flush,
 	a_status_of_the_drive_is_a_failed_flush,
 	without_unnamed_files_the_name_goes_before_the_first_write,
