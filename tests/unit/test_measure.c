@@ -110,6 +110,17 @@ static const struct jnl_measure_pair *find(const struct jnl_measure *m,
 	return NULL;
 }
 
+/* All steps but its own; NULL: there is no such pair here. */
+static const struct jnl_measure_pair *step_up_to_depth_4(struct jnl_measure *m)
+{
+	const struct jnl_measure_pair *p = find(m, "direct", "io_uring", 4);
+
+	/* the hop, the files, the pairs before it */
+	while (p && jnl_measure_steps_done(m) < 3u + (size_t)(p - m->pair))
+		ck_assert(jnl_measure_step(m));
+	return p;
+}
+
 /* ------------------------------------------------------------------------ */
 
 START_TEST(a_histogram_is_never_more_than_a_thirtysecond_off)
@@ -200,12 +211,17 @@ START_TEST(an_append_without_rwf_dsync_counts_after_its_flush)
 		flushes = f.calls[FAULT_FDATASYNC] - flushes;
 		ck_assert_uint_ge(flushes, p->histogram.count);
 	}
-	p = find(m, "direct", "io_uring", 4);
-	if (p && !p->err) {
-		/* whole loads of four, but for what bytes or time cut off */
-		ck_assert_uint_gt(p->histogram.count, 0);
-		ck_assert_uint_ge(f.calls[FAULT_RING_RESULT],
-				  p->histogram.count + p->histogram.count / 4);
+	jnl_measure_free(m);
+	/* on a ring: loads of four at most, each with its flush */
+	m = make(20000000, 1);
+	p = step_up_to_depth_4(m);
+	if (p) {
+		flushes = f.calls[FAULT_RING_RESULT];
+		ck_assert(jnl_measure_step(m));
+		flushes = f.calls[FAULT_RING_RESULT] - flushes -
+			  p->histogram.count;
+		ck_assert(p->err || p->histogram.count > 0);
+		ck_assert(p->err || flushes >= p->histogram.count / 4);
 	}
 	jnl_measure_free(m);
 	teardown();
@@ -365,6 +381,29 @@ START_TEST(a_write_that_failed_after_some_spoils_the_whole_pair)
 	/* the rings do not write by pwritev2, and a hop is known */
 	if (!jnl_measure_judge(m, 4, &best))
 		ck_assert_str_eq(best.carrier, "io_uring");
+	jnl_measure_free(m);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_ring_starts_nothing_after_a_failure)
+{
+	const struct jnl_measure_pair *p;
+	struct jnl_measure *m;
+	unsigned long before;
+
+	setup(true);
+	m = make(200000000, 1);
+	p = step_up_to_depth_4(m);
+	if (p) {
+		fault_set(&f, FAULT_RING_RESULT, 9, 1, -EIO);
+		before = f.calls[FAULT_RING_RESULT];
+		ck_assert(jnl_measure_step(m));
+		ck_assert(!f.hit || p->err == -EIO);
+		if (f.hit)
+			ck_assert_uint_le(f.calls[FAULT_RING_RESULT] - before,
+					  9 + 4);
+	}
 	jnl_measure_free(m);
 	teardown();
 }
@@ -598,6 +637,7 @@ RUN_SUITE("measure", 120,
 	a_call_that_always_fails_leaves_what_needs_it_unmeasured,
 	a_refused_ring_leaves_the_other_carriers,
 	a_write_that_failed_after_some_spoils_the_whole_pair,
+	a_ring_starts_nothing_after_a_failure,
 	by_the_drive_an_append_counts_after_its_flush,
 	a_status_of_the_drive_is_a_failed_flush,
 	without_unnamed_files_the_name_goes_before_the_first_write,
