@@ -620,20 +620,31 @@ static void write_done(struct jnl_batch *b, int err)
  * every batch that rests on a flush and is not durable has failed; one whose
  * write is still out fails when that ends.
  */
+void jnl_engine_doubt(struct jnl_engine *e)
+{
+	for (uint32_t i = 0; i < e->used; i++) {
+		struct jnl_batch *b = batch_at(e, i);
+
+		if (b->state == JNL_WRITTEN)
+			b->state = JNL_FAILED;
+		else if (b->state == JNL_WRITING && !b->dsync)
+			b->doubtful = true;
+	}
+}
+
 static void flush_done(struct jnl_engine *e, const struct jnl_action *act,
 		       int err)
 {
 	assert(act->flush_id == e->flushing);
 	e->flushing = 0;
+	if (err) {
+		jnl_engine_doubt(e);
+		return;
+	}
 	for (uint32_t i = 0; i < e->used; i++) {
 		struct jnl_batch *b = batch_at(e, i);
 
-		if (err && b->state == JNL_WRITTEN)
-			b->state = JNL_FAILED;
-		else if (err && b->state == JNL_WRITING && !b->dsync)
-			b->doubtful = true;
-		else if (b->state == JNL_WRITTEN &&
-			 b->flush_id == act->flush_id)
+		if (b->state == JNL_WRITTEN && b->flush_id == act->flush_id)
 			b->state = JNL_DURABLE;
 	}
 }

@@ -230,6 +230,13 @@ uint32_t jnl_engine_untorn_max(const struct jnl_engine *e);
 void jnl_engine_done(struct jnl_engine *e, const struct jnl_action *act,
 		     int err);
 
+/*
+ * Tell that a flush has failed which the engine did not ask for, of any file on
+ * the same drive: what rests on a flush is to be written anew, since a later
+ * one would say nothing of what the drive lost with this one.
+ */
+void jnl_engine_doubt(struct jnl_engine *e);
+
 /* End it with err (negative), unless it has ended. */
 void jnl_engine_fail(struct jnl_engine *e, int err);
 

@@ -44,6 +44,9 @@ static void finished(journal *j, int ret, bool final)
 		h->error = ret;
 		h->failures++;
 		h->blocked = true;
+		/* It may have been a flush. */
+		if (!is_want_of_room(ret))
+			jnl_engine_doubt(&j->engine);
 		if (final)
 			jnl_engine_fail(&j->engine, ret);
 	} else {
@@ -181,6 +184,8 @@ static bool recycle(journal *j, uint64_t number, int *ret, bool *final)
 	pthread_mutex_unlock(&j->lock);
 	*ret = jnl_segment_recycle(&j->dir, from, number, final);
 	pthread_mutex_lock(&j->lock);
+	if (*ret < 0 && !is_want_of_room(*ret))
+		jnl_engine_doubt(&j->engine);
 	/* If it kept its name all the same, removing it is what is left. */
 	if (!*ret)
 		j->oldest = from + 1;

@@ -446,6 +446,46 @@ static void fail_flush_over_two_segments(bool late)
 	jnl_engine_fini(&e);
 }
 
+START_TEST(a_failed_flush_of_somebody_else_fails_what_rests_on_one)
+{
+	struct jnl_action act[3], flush;
+	uint64_t lsn;
+
+	start(false, 8, 2);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+		jnl_engine_want(&e, lsn + 1);
+		act[i] = next(JNL_ACT_WRITE);
+	}
+	jnl_engine_done(&e, &act[0], 0);
+	flush = next(JNL_ACT_FLUSH);
+	jnl_engine_done(&e, &act[1], 0);
+	/* one covered by a flush that is out, one written, one on its way */
+	jnl_engine_doubt(&e);
+	jnl_engine_done(&e, &flush, 0);
+	ck_assert_uint_eq(e.frontier, e.queue[e.head].lsn);
+	next(JNL_ACT_NONE);
+	jnl_engine_done(&e, &act[2], 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(e.queue[(e.head + i) % e.queue_len].state,
+				 JNL_FAILED);
+	act[0] = next(JNL_ACT_REPLACE);
+	jnl_engine_done(&e, &act[0], 0);
+	ck_assert_uint_eq(e.frontier, jnl_engine_end(&e));
+	jnl_engine_fini(&e);
+
+	/* What is durable when its write ends has nothing to do with it. */
+	start(true, 8, 2);
+	ck_assert_int_eq(add(3 * BLOCK, &lsn), 0);
+	jnl_engine_want(&e, lsn + 1);
+	act[0] = next(JNL_ACT_WRITE);
+	jnl_engine_doubt(&e);
+	jnl_engine_done(&e, &act[0], 0);
+	ck_assert_uint_eq(e.frontier, jnl_engine_end(&e));
+	jnl_engine_fini(&e);
+}
+END_TEST
+
 START_TEST(a_failed_flush_fails_what_rests_on_one_in_every_segment)
 {
 	fail_flush_over_two_segments(false);
@@ -647,6 +687,7 @@ RUN_SUITE("engine", 20,
 	  a_failed_write_is_answered_by_a_new_file_with_the_same_images,
 	  failed_segments_are_replaced_lowest_first,
 	  a_failed_flush_is_never_asked_again,
+	  a_failed_flush_of_somebody_else_fails_what_rests_on_one,
 	  a_failed_flush_fails_what_rests_on_one_in_every_segment,
 	  a_failed_replacement_ends_it_with_the_first_error,
 	  an_lsn_in_a_header_block_can_be_wanted,
