@@ -502,20 +502,6 @@ static void acknowledge_unordered(struct world *w, const struct jnl_action *a)
 		acknowledge(w, a->batch->end);
 }
 
-/*
- * On a device a failed flush takes pages of every slot with it, and each open
- * file is told of it once.
- */
-static bool is_told(struct world *w, struct process *p, uint64_t segment)
-{
-	struct sim_fd *f = sim_fd_of(&w->sim, jnl_file_of(p->j, segment)->fd);
-	uint32_t failures = w->sim.disk->file[f->file]->failures;
-	bool told = w->raw && f->failures != failures;
-
-	f->failures = failures;
-	return told;
-}
-
 /* One of the actions under way ends. */
 static void end(struct world *w, struct process *p)
 {
@@ -539,8 +525,6 @@ static void end(struct world *w, struct process *p)
 	} else {
 		ret = end_flush(w, p, f, fails);
 	}
-	if (f->act.kind == JNL_ACT_FLUSH && is_told(w, p, f->act.segment))
-		ret = -EIO;
 	add_point(w);
 	f->used = false;
 	p->flying--;
