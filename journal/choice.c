@@ -95,7 +95,7 @@ static void put_number(FILE *out, const char *key, uint64_t value)
 }
 
 char *jnl_choice_format(const journal_probe *p,
-			const struct jnl_measured *measured)
+			const struct jnl_measured *measured, bool passthrough)
 {
 	char value[VALUE_MAX], *text = NULL;
 	size_t len = 0;
@@ -109,6 +109,7 @@ char *jnl_choice_format(const journal_probe *p,
 		key_value(p, &keys[i], value);
 		put_line(out, keys[i].fact, value);
 	}
+	put_number(out, "passthrough", passthrough);
 	put_line(out, "method", measured->method);
 	put_line(out, "driver", measured->driver);
 	put_line(out, "carrier", measured->carrier);
@@ -290,9 +291,12 @@ static int take_choice(struct reading *r, struct jnl_kept_choice *kept)
 {
 	char method[VALUE_MAX], driver[VALUE_MAX], carrier[VALUE_MAX];
 	const struct jnl_method *known;
+	uint64_t passthrough = 0;
 	int ret;
 
-	ret = take(r, "method", method);
+	ret = take_number(r, "passthrough", &passthrough);
+	if (!ret)
+		ret = take(r, "method", method);
 	if (!ret)
 		ret = take(r, "driver", driver);
 	if (!ret)
@@ -311,8 +315,9 @@ static int take_choice(struct reading *r, struct jnl_kept_choice *kept)
 		kept->driver = carriers[i].driver;
 		kept->carrier = carriers[i].carrier;
 	}
-	if (!known || !kept->driver || r->at != r->end)
+	if (!known || !kept->driver || r->at != r->end || passthrough > 1)
 		return damaged(r);
+	kept->passthrough = passthrough;
 	kept->method = known->name;
 	return 0;
 }

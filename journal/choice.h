@@ -26,6 +26,7 @@ struct jnl_kept_choice {
 	const char *method;	/* NULL: nothing */
 	const char *driver, *carrier;
 	uint64_t alone_ns, many_ns;
+	bool passthrough;	/* JOURNAL_PASSTHROUGH was given */
 	/* What it was measured on, for people: "kernel 6.1.0, ext4 on ..." */
 	char machine[192];
 };
@@ -34,11 +35,11 @@ struct jnl_kept_choice {
 #define JNL_CHOICE_WHY	256
 
 /*
- * The file's text for what was measured on the machine of p; the caller frees
- * it.  NULL: no memory.
+ * The file's text for what was measured on the machine of p, with
+ * JOURNAL_PASSTHROUGH or without; the caller frees it.  NULL: no memory.
  */
 char *jnl_choice_format(const journal_probe *p,
-			const struct jnl_measured *measured);
+			const struct jnl_measured *measured, bool passthrough);
 
 /*
  * Read the file.  With p, it has to be for that machine.  0 and *ret, or with

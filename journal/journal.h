@@ -96,8 +96,10 @@ enum journal_flags {
 	/* Measure which method, driver and carrier are fastest here, before
 	 * the journal is open; use that, and keep it in the journal's
 	 * directory for later opens.  Takes about a second, and writes at
-	 * most 400 MiB to files without a name in the directory.  On a device
-	 * it does nothing. */
+	 * most 400 MiB to files without a name in the directory.  With
+	 * JOURNAL_PASSTHROUGH the method "nvme-flush" is measured against the
+	 * others; what was measured without that flag is not used with it,
+	 * nor the other way round.  On a device it does nothing. */
 	JOURNAL_MEASURE		= 1 << 10,
 };
 

@@ -85,6 +85,35 @@ static bool reap(journal *j)
 	return any;
 }
 
+static void submit(journal *j)
+{
+	struct jnl_committer *c = j->committer;
+	int ret = jnl_ring_submit(c->ring);
+
+	if (ret < 0) {
+		c->lost = true;
+		jnl_engine_fail(&j->engine, ret);
+		jnl_tell(j);
+	}
+}
+
+/*
+ * Hand over what was started, and take what has ended; a short write starts
+ * again by that, and what the kernel did not take ends.  False if nothing has.
+ */
+static bool settle(journal *j)
+{
+	struct jnl_committer *c = j->committer;
+	bool any = false;
+
+	for (;;) {
+		any = reap(j) || any;
+		if (c->lost || !jnl_ring_unsubmitted(c->ring))
+			return any;
+		submit(j);
+	}
+}
+
 static void hand_out(journal *j)
 {
 	struct jnl_committer *c = j->committer;
@@ -105,18 +134,6 @@ static void hand_out(journal *j)
 	}
 }
 
-static void submit(journal *j)
-{
-	struct jnl_committer *c = j->committer;
-	int ret = jnl_ring_submit(c->ring);
-
-	if (ret < 0) {
-		c->lost = true;
-		jnl_engine_fail(&j->engine, ret);
-		jnl_tell(j);
-	}
-}
-
 bool jnl_loop_drive(journal *j)
 {
 	struct jnl_committer *c = j->committer;
@@ -126,12 +143,10 @@ bool jnl_loop_drive(journal *j)
 		jnl_committer_call(j);
 		return false;
 	}
-	any = reap(j);
+	any = settle(j);
 	do {
 		hand_out(j);
-		submit(j);
-		/* What the kernel did not take has ended too. */
-		more = reap(j);
+		more = settle(j);
 		any = any || more;
 	} while (more && !c->lost);
 	if (jnl_ring_broken(c->ring) && !jnl_in_flight(c) && !c->sleeping) {
@@ -302,7 +317,7 @@ void jnl_loop_drain(journal *j)
 	struct jnl_committer *c = j->committer;
 
 	while (jnl_in_flight(c) + c->left && !c->lost) {
-		if (!c->ring || !reap(j))
+		if (!c->ring || !settle(j))
 			await(j);
 	}
 }

@@ -70,7 +70,8 @@ static void note_nothing(struct jnl_advice *a, const struct jnl_measure *m)
 	     "time");
 }
 
-static void conclude(journal *j, const struct jnl_measure *m, uint32_t depth)
+static void conclude(journal *j, const struct jnl_measure *m, uint32_t depth,
+		     bool passthrough)
 {
 	struct jnl_advice *a = &j->advice;
 	char why[JNL_CHOICE_WHY];
@@ -80,7 +81,7 @@ static void conclude(journal *j, const struct jnl_measure *m, uint32_t depth)
 		note_nothing(a, m);
 		return;
 	}
-	a->text = jnl_choice_format(j->probe, &best);
+	a->text = jnl_choice_format(j->probe, &best, passthrough);
 	/* What is not worth keeping is not worth following: one rule for
 	 * what is known of the machine. */
 	if (!a->text || jnl_choice_parse(a->text, strlen(a->text), j->probe,
@@ -105,6 +106,7 @@ static void measure(journal *j, const struct journal_options *o,
 		.rounds = ROUNDS,
 		.depths = { 1, depth > 1 ? depth : 0 },
 		.allow_volatile = o->flags & JOURNAL_VOLATILE,
+		.on_request = o->flags & JOURNAL_PASSTHROUGH,
 	};
 	struct jnl_measure *m;
 	int ret;
@@ -117,7 +119,7 @@ static void measure(journal *j, const struct journal_options *o,
 	}
 	while (jnl_measure_step(m))
 		;
-	conclude(j, m, depth);
+	conclude(j, m, depth, cfg.on_request);
 	jnl_measure_free(m);
 }
 
@@ -141,9 +143,17 @@ static bool follow(journal *j, const struct journal_options *o,
 		   uint32_t block_max, struct jnl_choice *ret_choice)
 {
 	struct jnl_advice *a = &j->advice;
+	bool passthrough = o->flags & JOURNAL_PASSTHROUGH;
 	struct jnl_choice choice;
 	const char *reason = "";
 
+	if (!o->method && a->kept.passthrough != passthrough) {
+		note_kept(a, passthrough ? "ignored: it was measured without "
+			  "JOURNAL_PASSTHROUGH: measure again" :
+			  "ignored: it was measured with JOURNAL_PASSTHROUGH: "
+			  "measure again");
+		return false;
+	}
 	if (jnl_probe_choose(j->probe, a->kept.method,
 			     o->flags & JOURNAL_VOLATILE, &choice,
 			     &reason) < 0) {
@@ -157,6 +167,26 @@ static bool follow(journal *j, const struct journal_options *o,
 	}
 	*ret_choice = choice;
 	return true;
+}
+
+/*
+ * The method that was asked for, or the best.  JOURNAL_PASSTHROUGH is a
+ * permission: where the method that needs it is not to be had, it changes
+ * nothing.
+ */
+static int ask_probe(journal *j, const struct journal_options *o,
+		     struct jnl_choice *ret_choice, const char **ret_reason)
+{
+	bool allow_volatile = o->flags & JOURNAL_VOLATILE;
+	int ret = -EOPNOTSUPP;
+
+	if (!o->method && o->flags & JOURNAL_PASSTHROUGH)
+		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH,
+				       allow_volatile, ret_choice, ret_reason);
+	if (ret == -EOPNOTSUPP || ret == -EINVAL)
+		ret = jnl_probe_choose(j->probe, o->method, allow_volatile,
+				       ret_choice, ret_reason);
+	return ret;
 }
 
 int jnl_measured_choose(journal *j, const struct journal_options *o,
@@ -175,9 +205,7 @@ int jnl_measured_choose(journal *j, const struct journal_options *o,
 		note(a, "none: nothing is measured on a device, which has no "
 		     "room but the journal's");
 	if (!a->kept.method)
-		return jnl_probe_choose(j->probe, o->method,
-					o->flags & JOURNAL_VOLATILE,
-					ret_choice, ret_reason);
+		return ask_probe(j, o, ret_choice, ret_reason);
 	if (o->method && strcmp(o->method, a->kept.method)) {
 		note_kept(a, "not used: another method was asked for");
 		followed = false;
@@ -192,9 +220,7 @@ int jnl_measured_choose(journal *j, const struct journal_options *o,
 		a->kept.driver = NULL;
 	if (followed)
 		return 0;
-	return jnl_probe_choose(j->probe, o->method,
-				o->flags & JOURNAL_VOLATILE, ret_choice,
-				ret_reason);
+	return ask_probe(j, o, ret_choice, ret_reason);
 }
 
 int jnl_measured_keep(journal *j)

@@ -9,7 +9,8 @@
 /*
  * Choose a way to write here, j->probe being there: as the options ask, else
  * as was measured (now, with JOURNAL_MEASURE, or once, if that still holds),
- * else as the ranking has it.  What was measured is followed only where the
+ * else by the method that JOURNAL_PASSTHROUGH allows, if it is to be had, else
+ * as the ranking has it.  What was measured is followed only where the
  * ranking has the method usable and its blocks are at most block_max.  Errors
  * and *ret_reason as jnl_probe_choose().
  */

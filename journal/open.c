@@ -362,28 +362,6 @@ static int recover(struct opening *op)
 	return 0;
 }
 
-/*
- * The method that was asked for, or the best.  JOURNAL_PASSTHROUGH is a
- * permission: where the method that needs it is not to be had, it changes
- * nothing.
- */
-static int ask_probe(struct opening *op, uint32_t block_max,
-		     const char **ret_reason)
-{
-	const struct journal_options *o = op->o;
-	journal *j = op->j;
-	int ret = -EOPNOTSUPP;
-
-	if (!o->method && o->flags & JOURNAL_PASSTHROUGH)
-		ret = jnl_probe_choose(j->probe, JNL_METHOD_PASSTHROUGH,
-				       o->flags & JOURNAL_VOLATILE,
-				       &op->choice, ret_reason);
-	if (ret == -EOPNOTSUPP || ret == -EINVAL)
-		ret = jnl_measured_choose(j, o, op->env, block_max,
-					  &op->choice, ret_reason);
-	return ret;
-}
-
 /* For a method that goes past the file system: what it goes by. */
 static int get_drive(struct opening *op)
 {
@@ -416,7 +394,8 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = ask_probe(op, block_max, &reason);
+		ret = jnl_measured_choose(j, op->o, op->env, block_max,
+					  &op->choice, &reason);
 		if (ret < 0)
 			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
 					 op->path, "%s: no durable method: %s",

@@ -254,7 +254,7 @@ static int raw_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 	struct jnl_raw *raw = jnl_raw_of(sys);
 	struct jnl_raw_handle h = jnl_raw_look(raw, fd);
 
-	if (h.kind != JNL_RAW_IS_SLOT)
+	if (h.kind != JNL_RAW_IS_SLOT && h.kind != JNL_RAW_IS_SCRATCH)
 		return -EOPNOTSUPP;
 	map->fm_mapped_extents = 1;
 	if (!map->fm_extent_count)

@@ -472,12 +472,17 @@ static int submit(struct jnl_ring *ring)
 	return 0;
 }
 
+bool jnl_ring_unsubmitted(const struct jnl_ring *ring)
+{
+	return ring->uring.sq.sqe_head != ring->uring.sq.sqe_tail;
+}
+
 int jnl_ring_submit(struct jnl_ring *ring)
 {
 	unsigned int flags, tries = 0;
 	int ret;
 
-	if (ring->uring.sq.sqe_head == ring->uring.sq.sqe_tail)
+	if (!jnl_ring_unsubmitted(ring))
 		return 0;
 	publish(ring);
 	if (!(ring->uring.flags & SETUP_SQPOLL))

@@ -140,9 +140,10 @@ int jnl_ring_submit(struct jnl_ring *ring);
 
 /*
  * The async ring: take what the kernel has completed, without entering it.
- * What is to go on was started again; submit it.
+ * What is to go on was started again: there may be something to submit.
  */
 void jnl_ring_look(struct jnl_ring *ring);
+bool jnl_ring_unsubmitted(const struct jnl_ring *ring);
 
 /*
  * The async ring: sleep until there is a completion that nobody has taken, or

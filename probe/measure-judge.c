@@ -90,6 +90,8 @@ int jnl_measure_judge(const struct jnl_measure *m, uint32_t queue_depth,
 	const struct jnl_method *method;
 
 	for (size_t i = 0; (method = jnl_method_at(i)); i++) {
+		if (method->on_request && !m->cfg.on_request)
+			continue;
 		if (judge_caller(m, method->name, &it) &&
 		    (!best.method || better(&it, &best)))
 			best = it;

@@ -12,10 +12,12 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "lib/compat.h"
+#include "lib/nvme.h"
 #include "lib/ring.h"
 #include "probe/measure-inner.h"
 
@@ -31,6 +33,9 @@ struct slice {
 	uint64_t begin_ns, end_ns;
 	uint64_t room;		/* bytes that may still be written */
 	uint32_t begun;		/* appends */
+	bool dsync;		/* a write is durable when it returns */
+	bool by_drive;		/* else the drive's Flush makes it so */
+	struct jnl_nvme nvme;	/* by_drive: what it goes to */
 };
 
 static void fail(struct slice *s, const char *call, int err)
@@ -43,7 +48,20 @@ static void fail(struct slice *s, const char *call, int err)
 
 static const char *flush_name(const struct slice *s)
 {
+	if (s->by_drive)
+		return "NVMe Flush";
 	return s->choice->way.flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
+}
+
+static int flush(struct slice *s)
+{
+	int ret;
+
+	if (!s->by_drive)
+		return jnl_way_flush(s->m->sys, &s->choice->way, s->file->fd);
+	ret = jnl_nvme_flush(&s->nvme, s->m->sys);
+	/* A status of the drive's. */
+	return ret > 0 ? -EIO : ret;
 }
 
 /* Whether another append is to begin, and where; its bytes are counted. */
@@ -65,25 +83,24 @@ static bool next_place(struct slice *s, uint64_t *ret_offset)
 
 static void slice_plain(struct slice *s)
 {
-	const struct jnl_way *way = &s->choice->way;
+	size_t align = s->choice->way.direct ? s->m->block : 1;
+	int rwf = s->dsync ? RWF_DSYNC : 0;
 	struct jnl_measure *m = s->m;
 	uint64_t offset, begin;
 	int ret;
 
 	while (next_place(s, &offset)) {
 		begin = jnl_measure_now_ns();
-		ret = jnl_way_write(m->sys, way, s->file->fd, m->memory,
-				    m->block, offset, m->block);
+		ret = jnl_write_full(m->sys, s->file->fd, m->memory, m->block,
+				     offset, rwf, align);
 		if (ret < 0) {
 			fail(s, "pwritev2", ret);
 			return;
 		}
-		if (!way->dsync) {
-			ret = jnl_way_flush(m->sys, way, s->file->fd);
-			if (ret < 0) {
-				fail(s, flush_name(s), ret);
-				return;
-			}
+		ret = s->dsync ? 0 : flush(s);
+		if (ret < 0) {
+			fail(s, flush_name(s), ret);
+			return;
 		}
 		jnl_histogram_add(&s->pair->histogram,
 				  jnl_measure_now_ns() - begin);
@@ -125,8 +142,7 @@ static void take_off(struct ring_slice *r)
 		ret = jnl_ring_write(r->ring, r->file, m->memory +
 				     (size_t)(f - r->flight) * m->block,
 				     m->block, offset,
-				     s->choice->way.dsync ? RWF_DSYNC : 0,
-				     m->block, f);
+				     s->dsync ? RWF_DSYNC : 0, m->block, f);
 		if (ret < 0) {
 			fail(s, "starting a write", ret);
 			return;
@@ -161,11 +177,13 @@ static void land(struct ring_slice *r, void *tag, int err)
 
 	if (err == JNL_RING_UNDONE)
 		fail(s, "io_uring_enter", jnl_ring_broken(r->ring));
+	else if (err >= JNL_RING_STATUS)
+		fail(s, flush_name(s), -EIO);
 	else if (err < 0)
 		fail(s, flush ? flush_name(s) : "write", err);
 	if (flush)
 		flushed(r);
-	else if (s->choice->way.dsync || s->pair->err)
+	else if (s->dsync || s->pair->err)
 		arrived(r, tag);
 	else
 		((struct flight *)tag)->written = true;
@@ -174,7 +192,7 @@ static void land(struct ring_slice *r, void *tag, int err)
 /* When everything is written and nothing is flushed yet. */
 static bool want_flush(const struct ring_slice *r)
 {
-	if (r->s->choice->way.dsync || r->flushing || !r->up)
+	if (r->s->dsync || r->flushing || !r->up)
 		return false;
 	for (uint32_t i = 0; i < r->s->pair->depth; i++) {
 		if (r->flight[i].up && !r->flight[i].written)
@@ -199,6 +217,16 @@ static bool wait_and_land(struct ring_slice *r)
 	return false;
 }
 
+static int start_flush(struct ring_slice *r)
+{
+	const struct slice *s = r->s;
+
+	if (s->by_drive)
+		return jnl_ring_device_flush(r->ring, s->nvme.nsid, r);
+	return jnl_ring_flush(r->ring, r->file, s->choice->way.flush ==
+			      JNL_FLUSH_FDATASYNC, r);
+}
+
 static void fly(struct ring_slice *r)
 {
 	struct slice *s = r->s;
@@ -206,12 +234,10 @@ static void fly(struct ring_slice *r)
 
 	do {
 		/* Without durable writes each load goes as a whole. */
-		if (s->choice->way.dsync || !r->up)
+		if (s->dsync || !r->up)
 			take_off(r);
 		if (want_flush(r) && !s->pair->err) {
-			ret = jnl_ring_flush(r->ring, r->file,
-					     s->choice->way.flush ==
-					     JNL_FLUSH_FDATASYNC, r);
+			ret = start_flush(r);
 			if (ret < 0)
 				fail(s, "starting a flush", ret);
 			r->flushing = !ret;
@@ -228,6 +254,8 @@ static void slice_ring(struct slice *s)
 		.lock_fd = s->file->fd,
 		.memory = m->memory,
 		.memory_len = (size_t)JNL_MEASURE_DEPTH_MAX * m->block,
+		.device = s->by_drive,
+		.device_fd = s->nvme.fd,
 	};
 	struct ring_slice r = {
 		.s = s,
@@ -251,25 +279,53 @@ static void slice_ring(struct slice *s)
 	jnl_ring_close(r.ring, true);
 }
 
+/* For the drive's Flush: what takes it. */
+static bool open_drive(struct slice *s)
+{
+	const struct jnl_choice *c = s->choice;
+	int ret;
+
+	if (!s->by_drive)
+		return true;
+	ret = jnl_nvme_open(&s->nvme, s->m->sys, c->generic, c->generic_major,
+			    c->generic_minor);
+	if (ret < 0)
+		fail(s, "opening the namespace's generic device", ret);
+	return ret == 0;
+}
+
+static void slice(struct slice *s)
+{
+	if (s->file->err)
+		fail(s, s->file->failed, s->file->err);
+	else if (!open_drive(s))
+		return;
+	else if (!strcmp(s->pair->carrier, "io_uring"))
+		slice_ring(s);
+	else
+		slice_plain(s);
+	if (s->by_drive)
+		jnl_nvme_close(&s->nvme, s->m->sys);
+}
+
 void jnl_measure_slice(struct jnl_measure *m, size_t i, uint64_t ns,
 		       uint64_t bytes)
 {
+	const struct jnl_choice *choice = &m->choice[i];
 	struct slice s = {
 		.m = m,
 		.pair = &m->pair[i],
-		.choice = &m->choice[i],
-		.file = &m->file[m->choice[i].way.direct],
+		.choice = choice,
+		.file = &m->file[choice->way.direct],
+		.by_drive = choice->method->needs & JNL_NEED_PASSTHROUGH,
+		.nvme.fd = -1,
 		.place = &m->place[i],
 		.room = bytes,
 		.begin_ns = jnl_measure_now_ns(),
 	};
 
+	s.dsync = choice->way.dsync && !s.by_drive;
 	s.end_ns = s.begin_ns + ns;
-	if (s.file->err)
-		fail(&s, s.file->failed, s.file->err);
-	else if (!strcmp(s.pair->carrier, "io_uring"))
-		slice_ring(&s);
-	else
-		slice_plain(&s);
+	slice(&s);
 	s.pair->ns += jnl_measure_now_ns() - s.begin_ns;
 }

@@ -18,11 +18,13 @@
 #define STEPS_BEFORE	(1 + sizeof(((struct jnl_measure *)0)->file) / \
 			     sizeof(((struct jnl_measure *)0)->file[0]))
 
-static const char *barrier_of(const struct jnl_way *way)
+static const char *barrier_of(const struct jnl_choice *choice)
 {
-	if (way->dsync)
+	if (choice->method->needs & JNL_NEED_PASSTHROUGH)
+		return "NVMe Flush";
+	if (choice->way.dsync)
 		return "RWF_DSYNC";
-	return way->flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
+	return choice->way.flush == JNL_FLUSH_FSYNC ? "fsync" : "fdatasync";
 }
 
 static void add_pair(struct jnl_measure *m, const struct jnl_choice *choice,
@@ -34,7 +36,7 @@ static void add_pair(struct jnl_measure *m, const struct jnl_choice *choice,
 		return;
 	pair->method = choice->method->name;
 	pair->carrier = carrier;
-	pair->barrier = barrier_of(&choice->way);
+	pair->barrier = barrier_of(choice);
 	pair->depth = depth;
 	m->choice[m->pairs++] = *choice;
 	if (choice->block_size > m->block)

@@ -48,6 +48,9 @@ struct jnl_measure_config {
 	/* Appends in flight on a ring; 0 ends the list. */
 	uint32_t depths[JNL_MEASURE_DEPTHS_MAX];
 	bool allow_volatile;	/* as in jnl_probe_choose() */
+	/* What is only used on request is measured in any case; it is also
+	 * concluded. */
+	bool on_request;
 };
 
 /* One method on one carrier. */

@@ -16,7 +16,7 @@ answers_behind_the_medium() {
 	rm -rf kv
 	start_program "$1" --segment-size 1M --record-max 64K
 	good=0
-	timeout -k 5 60 "$python" "$client" medium "$sock" kv/journal 40 \
+	timeout -k 5 60 "$python" "$client" medium "$sock" kv/journal 15 \
 		>out 2>err || good=$?
 	carrier=$(info journal_carrier)
 	kill_server
@@ -117,12 +117,12 @@ if can_trace; then
 		bad "it does not start: $(head -n 1 "$server_log")"
 	"$python" "$client" load "$sock" acks 50 full >count 2>err &
 	loader=$!
-	sleep 2
+	wait_for 100 sh -c '[ "$("$1" "$2" info "$3" journal_full)" -gt 0 ]' \
+		sh "$python" "$client" "$sock" || bad "it was never full"
 	full=$(info journal_full)
 	kill -TERM "$(info process_id)"
 	ended 0
 	wait "$loader" || bad "the clients: $(tail -n 1 err)"
-	[ "$full" -gt 0 ] || bad "it was never full"
 	echo "full $full times, $(cat count) acknowledged"
 	start --record-max 16K
 	checked check "$sock" acks

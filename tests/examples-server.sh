@@ -96,7 +96,10 @@ starts_not 2 'socket'
 rm "$sock"
 
 begin "it listens at a TCP port, too"
-port=$((20000 + $$ % 20000))
+port=$("$python" -c 'import socket
+s = socket.socket()
+s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])')
 start --port "$port"
 have=$("$python" -c 'import socket, sys
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))

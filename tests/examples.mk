@@ -1,5 +1,6 @@
 # The examples of doc/: they do what they say.
-example_tests = tests/examples.sh tests/examples-kill.sh \
+example_tests = tests/examples.sh tests/examples-faults.sh \
+	tests/examples-kill.sh \
 	tests/examples-order.sh tests/examples-redis.sh \
 	tests/examples-server.sh
 dist_check_SCRIPTS += $(example_tests)
@@ -20,3 +21,6 @@ tests_examples_no_io_uring_SOURCES = tests/examples/no_io_uring.c
 
 EXTRA_DIST += tests/examples/client.py tests/examples/order.py \
 	tests/examples/protocol.py tests/examples/server.sh
+# By hand: they take minutes.
+EXTRA_DIST += tests/examples-soak.sh tests/examples/soak.py \
+	tests/bench/redis.sh

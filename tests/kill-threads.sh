@@ -1,6 +1,6 @@
 #!/bin/sh
-# SIGKILL while 16 threads append over rotating segments and one gives back what
-# lies behind, with each driver and carrier: the next writer goes on at once,
+# SIGKILL while 16 threads (or an event loop's 16 clients) append over rotating
+# segments and one gives back what lies behind, with each driver and carrier: the next writer goes on at once,
 # everything acknowledged above the last trim is there, and nothing below what
 # was durably given back.
 #
@@ -59,11 +59,13 @@ all_wanted=0
 trimmed=0
 while [ "$life" -lt "$kills" ] && [ "$case_good" = yes ]; do
 	[ $((life % 12)) -ne 0 ] || rm -rf j acks trims
-	case $((life % 4)) in
+	case $((life % 6)) in
 	0) one_life caller pwritev2 ;;
 	1) one_life thread - ;;
-	2) one_life thread pwritev2 ;;
-	3) one_life - - ;;
+	2) one_life loop - ;;
+	3) one_life thread pwritev2 ;;
+	4) one_life loop pwritev2 ;;
+	5) one_life - - ;;
 	esac
 	life=$((life + 1))
 done
@@ -103,7 +105,10 @@ else
 	while [ "$life" -lt "$landings" ] && [ "$case_good" = yes ]; do
 		rm -rf j acks
 		: >acks
-		"$program" append j acks - "$life" thread io_uring 4 2>err &
+		# two lives of each driver in turn
+		driver=thread
+		[ $((life / 2 % 2)) -eq 0 ] || driver=loop
+		"$program" append j acks - "$life" "$driver" io_uring 4 2>err &
 		writer=$!
 		if ! wait_for 50 test -s acks; then
 			grep 'is not to be had' err >/dev/null && refused=yes ||

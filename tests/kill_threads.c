@@ -7,7 +7,9 @@
  *     kill_threads land JOURNAL
  *
  * append commits "life thread n" from every thread until it is killed, and
- * adds each acknowledged record to the file ACKS, with its LSN.  One more
+ * adds each acknowledged record to the file ACKS, with its LSN.  With the
+ * driver loop there is one thread with an event loop, in which as many clients
+ * have a record each that is not durable yet.  One more
  * thread trims now and then to an LSN that was acknowledged a while ago; it
  * adds to the file TRIMS "asked LSN" before it asks, and "durable LSN" when
  * the journal has said that this is where it begins.  With "-" for TRIMS nothing
@@ -33,6 +35,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -130,23 +133,37 @@ static void *trim_main(void *arg)
 	return NULL;
 }
 
-/* Commit one record and say so in the file. */
-static void commit(long of_life, int id, long n)
+/* A record is appended (or committed). */
+static int put(int (*call)(journal *, const struct iovec *, int, uint64_t *),
+	       long of_life, int id, long n, uint64_t *ret_lsn)
 {
-	char text[600], ack[96];
+	char text[600];
 	struct iovec iov = { text, 0 };
-	uint64_t lsn;
-	int ret;
 
 	iov.iov_len = (size_t)snprintf(text, sizeof(text), "%ld %d %ld%*s",
 				       of_life, id, n, (int)(n * 37 % 500), "");
-	ret = journal_commit(j, &iov, 1, &lsn);
-	if (ret < 0)
-		die("commit", ret);
+	return call(j, &iov, 1, ret_lsn);
+}
+
+/* It is durable: say so in the file. */
+static void acknowledge(long of_life, int id, long n, uint64_t lsn)
+{
+	char ack[96];
+
 	add_line(acks_fd, ack, snprintf(ack, sizeof(ack),
 					"%ld %d %ld %" PRIu64 "\n", of_life,
 					id, n, lsn));
 	atomic_store(&newest, lsn);
+}
+
+static void commit(long of_life, int id, long n)
+{
+	uint64_t lsn;
+	int ret = put(journal_commit, of_life, id, n, &lsn);
+
+	if (ret < 0)
+		die("commit", ret);
+	acknowledge(of_life, id, n, lsn);
 }
 
 static void *append_main(void *arg)
@@ -154,6 +171,53 @@ static void *append_main(void *arg)
 	for (long n = 0;; n++)
 		commit(life, (int)(intptr_t)arg, n);
 	return NULL;
+}
+
+struct client {
+	long n;
+	uint64_t lsn;	/* 0: nothing is on its way */
+};
+
+/* Append what there is room for, for clients that have nothing on its way. */
+static void append_for(struct client *client, long clients)
+{
+	int ret = 0;
+
+	for (int id = 0; id < clients && ret != -EAGAIN; id++) {
+		if (client[id].lsn)
+			continue;
+		ret = put(journal_append, life, id, client[id].n,
+			  &client[id].lsn);
+		if (ret < 0 && ret != -EAGAIN)
+			die("append", ret);
+	}
+}
+
+static void loop(long clients)
+{
+	static struct client client[THREADS_MAX];
+	struct pollfd p = { .fd = journal_eventfd(j), .events = POLLIN };
+	uint64_t frontier;
+	int ret;
+
+	for (;;) {
+		append_for(client, clients);
+		ret = journal_submit(j);
+		if (ret < 0)
+			die("submit", ret);
+		(void)poll(&p, 1, -1);
+		ret = journal_durable(j, &frontier);
+		if (ret < 0)
+			die("durable", ret);
+		for (int id = 0; id < clients; id++) {
+			struct client *c = &client[id];
+
+			if (!c->lsn || c->lsn >= frontier)
+				continue;
+			acknowledge(life, id, c->n++, c->lsn);
+			c->lsn = 0;
+		}
+	}
 }
 
 static void start(void *(*run)(void *), long id)
@@ -177,7 +241,11 @@ static int append(char **argv)
 		trims_fd = open_list(argv[2]);
 		start(trim_main, 0);
 	}
-	for (long i = 0; i < threads && i < THREADS_MAX; i++)
+	if (threads > THREADS_MAX)
+		threads = THREADS_MAX;
+	if (!strcmp(argv[4], "loop"))
+		loop(threads);
+	for (long i = 0; i < threads; i++)
 		start(append_main, i);
 	pause();
 	return 2;

@@ -3,7 +3,7 @@
 # blocks of 4 KiB.  Needs root.
 #
 # JOURNAL_TEST_KILLS     how often a writer is killed (default 12)
-# JOURNAL_TEST_LANDINGS  how often with writes under way (default 8)
+# JOURNAL_TEST_LANDINGS  how often with writes under way (default 4)
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
@@ -269,7 +269,7 @@ slow() {
 begin "a dead writer's last writes keep the device until they have landed"
 device 64M
 if slow; then
-	landings=${JOURNAL_TEST_LANDINGS:-8}
+	landings=${JOURNAL_TEST_LANDINGS:-4}
 	life=0
 	held=0
 	refused=

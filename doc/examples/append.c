@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 		synced = ret ? synced : count;
 	}
 	free(line);
-	/* These are safe whatever happens next, even if the end was an error. */
+	/* Safe whatever happens next, even if the end was an error. */
 	printf("%" PRIu64 " lines are durable\n", synced);
 	if (ret < 0) {
 		(void)journal_close(j);

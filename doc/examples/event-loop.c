@@ -88,7 +88,8 @@ static void watch(int epoll_fd, int fd, bool yes)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 
-	if (epoll_ctl(epoll_fd, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event))
+	if (epoll_ctl(epoll_fd, yes ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd,
+		      &event))
 		fail("epoll (a file cannot be polled, a pipe can)", -errno);
 }
 

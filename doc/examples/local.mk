@@ -43,6 +43,7 @@ doc_examples_kv_server_kv_server_LDADD = libjournal.la -lpthread
 # Sources to read and to start from; whoever has no libuv ships them too.
 examplesdir = $(docdir)/examples
 dist_examples_DATA = \
+	doc/examples/README \
 	doc/examples/append.c \
 	doc/examples/event-loop.c \
 	doc/examples/read.c \

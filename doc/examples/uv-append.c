@@ -1,7 +1,8 @@
 /*
  * uv-append.c - event-loop.c under libuv.
  *
- *     cc -o uv-append uv-append.c $(pkg-config --cflags --libs libjournal libuv)
+ *     cc -o uv-append uv-append.c \
+ *         $(pkg-config --cflags --libs libjournal libuv)
  *     (echo one; echo two) | ./uv-append notes
  *
  * Appends the lines that come in on standard input (a pipe, a socket) and

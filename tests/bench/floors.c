@@ -446,7 +446,7 @@ static bool measure(const struct work *w)
 /* Resident memory that one open journal adds, in KiB. */
 static bool memory(const char *dir)
 {
-	long before, after, unused;
+	long before = 0, after = 0, unused;
 	char *name = scratch_path(dir, "memory");
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
 	struct iovec iov;

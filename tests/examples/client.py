@@ -222,7 +222,7 @@ def check(path, log):
 
 
 def journal(records, log):
-    """What was logged is among the records that journal-tool cat --json gave."""
+    """What was logged is among the records of journal-tool cat --json."""
     there = {}
     with open(records, "rb") as f:
         for line in f:
@@ -242,7 +242,7 @@ def journal(records, log):
 
 
 def medium(path, directory, count):
-    """When an answer arrives its record is in a segment, past the page cache."""
+    """When an answer arrives its record is in a segment, past the cache."""
     def has(key):
         for name in sorted(os.listdir(directory), reverse=True):
             if not name.endswith(".seg"):
@@ -284,9 +284,76 @@ def sets(path, connections, count, depth):
                 expect("SET", connection.reply(), b"OK")
 
 
+def until_refused(path, log, text):
+    """Write until a write is refused with that text; log the others."""
+    c = Connection(path)
+    with open(log, "wb") as f:
+        for i in range(2000):
+            key, value = b"refuse %d" % i, b"%d " % i + b"r" * 3000
+            reply = c.ask("SET", key, value)
+            if isinstance(reply, Refused):
+                if text not in str(reply):
+                    fail(f"refused with: {reply}")
+                expect("the refused key", c.ask("GET", key), None)
+                return
+            expect("SET", reply, b"OK")
+            f.write(key + b"\t" + value + b"\n")
+    fail("2000 writes, and none was refused")
+
+
+def until_taken(path):
+    """A write goes well again, soon."""
+    c = Connection(path)
+    for _ in range(100):
+        if c.ask("SET", "taken", "yes") == b"OK":
+            return
+        time.sleep(0.1)
+    fail("no write is taken")
+
+
+def reads_wait(path):
+    """With each write taking a second: who reads it waits, others do not."""
+    a, b, c = (Connection(path) for _ in range(3))
+    expect("SET", c.ask("SET", "calm", "sea"), b"OK")
+    for attempt in range(10):
+        value = b"new %d" % attempt
+        began = time.monotonic()
+        a.send(pack("SET", "busy", value))
+        time.sleep(0.05)
+        b.send(pack("GET", "busy"))
+        expect("GET beside it", c.ask("GET", "calm"), b"sea")
+        expect("PING beside it", c.ask("PING"), b"PONG")
+        b.socket.setblocking(False)
+        try:
+            b.more()
+            early = True
+        except BlockingIOError:
+            early = False
+        took = time.monotonic() - began
+        b.socket.settimeout(60)
+        expect("GET of it", b.reply(), value)
+        expect("SET", a.reply(), b"OK")
+        if took < 0.9:      # else the machine was busy, and nothing was seen
+            if early:
+                fail("a value was read before it was durable")
+            return
+    fail("never was there time to look")
+
+
+def never_answered(path):
+    """A write gets no answer, and the connection ends."""
+    c = Connection(path)
+    try:
+        reply = c.ask("SET", "lost", "yes")
+    except (Closed, ConnectionResetError):
+        return
+    fail(f"SET: {show(reply)}")
+
+
 def main():
     modes = {f.__name__: f for f in (ping, info, load, check, journal, medium,
-                                     sets)}
+                                     sets, until_refused, until_taken,
+                                     reads_wait, never_answered)}
     modes[sys.argv[1]](*sys.argv[2:])
 
 

@@ -19,6 +19,9 @@ no_io_uring=$(program tests/examples/no_io_uring)
 client=$srcdir/tests/examples/client.py
 python=${PYTHON3:-python3}
 sock=$scratch/socket
+# Nothing is written beside the sources.
+PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE
 
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null ||
 	skip_all "there is no python3"

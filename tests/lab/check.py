@@ -119,8 +119,11 @@ COMMANDED = re.compile(r"drive\.(multi_controller|shared|volatile_cache|"
                        r"cache_enabled|block_bytes|n?aw.*|nsfeat|nab.*|mdts)$")
 
 
-def may_ask(kernel, who):
-    # Before 6.2 the kernel let no user identify (drivers/nvme/host/ioctl.c).
+def may_ask(kernel, who, fact=""):
+    # Before 6.2 the kernel let no user identify, and none lets a user get
+    # features (drivers/nvme/host/ioctl.c).
+    if fact == "drive.cache_enabled":
+        return who == "root"
     return who == "root" or who == "node" and kernel != "6.1"
 
 
@@ -140,7 +143,7 @@ def check_facts(kernel, drive, name, layout, who, facts):
                 isinstance(said, int) and said <= value
             check(good, f"{row}: {fact} is no more than the drive's",
                   f"{said}, the drive's is {value}")
-        elif COMMANDED.match(fact) and not may_ask(kernel, who):
+        elif COMMANDED.match(fact) and not may_ask(kernel, who, fact):
             check(said is None and f["errno"],
                   f"{row}: {fact} is unknown, with the error", f"{f}")
         elif fact == "drive.untorn_bytes" and not may_ask(kernel, who):
@@ -198,15 +201,34 @@ def verdicts(where, who):
         f = facts.get("drive.untorn_bytes")
         found["drive"] = "?" if not f or f["state"] == "unknown" \
             else str(f["value"])
-        if "untorn" in probe:
-            found["untorn"] = str(probe["untorn"])
-    last = read(f"{where}/{who}.open").strip().splitlines()
-    try:
-        info = json.loads(last[-1])
-        found["open"] = "yes" if info["frontier"] > 0 else "empty"
-    except (IndexError, ValueError):
-        found["open"] = "no"
+    for line in read(f"{where}/{who}.open").splitlines():
+        rc, method, said = line.split(" ", 2)
+        found[f"open-{method}"] = rc
+        found[f"said-{method}"] = said
+        opened = re.search(r" untorn_max=(\d+)", said)
+        if method == "best" and opened:
+            found["untorn"] = opened[1]
     return found
+
+
+def check_open(row, found):
+    """journal_open does what the probe says, for the same reason."""
+    good = found["chosen"] not in ("none", "error")
+    check((found["open-best"] == "0") == good,
+          f"{row}: a journal opens if a method is chosen",
+          f"{found['chosen']}, {found['said-best']}")
+    check(not good or f" method={found['chosen']} " in found["said-best"],
+          f"{row}: it opens with the method that is chosen",
+          f"{found['chosen']}, {found['said-best']}")
+    reason = found.get("nvme-flush")
+    if reason is None:
+        return
+    check((found["open-nvme-flush"] == "0") == (reason == "usable"),
+          f"{row}: nvme-flush opens if it is usable",
+          f"{reason}, {found['said-nvme-flush']}")
+    check(reason == "usable" or reason in found["said-nvme-flush"],
+          f"{row}: nvme-flush is refused for the reason that is shown",
+          f"{reason}, {found['said-nvme-flush']}")
 
 
 def table(rows, path):
@@ -218,10 +240,12 @@ def table(rows, path):
         for who in USERS:
             for kernel in kernels:
                 cells = tuple(
-                    tuple(sorted(rows[kernel, d, layout, who].items()))
+                    tuple(sorted((k, v) for k, v in
+                                 rows[kernel, d, layout, who].items()
+                                 if not k.startswith(("open-", "said-"))))
                     for d in drives)
                 merged.setdefault((layout, who, cells), []).append(kernel)
-    width = max(len(d) for d in drives + ["65536"]) + 1
+    width = max(len(d) for d in drives + ["16384/4024"]) + 1
     with open(path, "w", encoding="utf-8") as f:
         f.write(TABLE_HEAD)
         f.write(f"{'LAYOUT':14}{'USER':6}{'KERNEL':11}{'CHOSEN':12}"
@@ -232,24 +256,30 @@ def table(rows, path):
             one = {key: "/".join(dict.fromkeys(c.get(key, "-")
                                                for c in cells))
                    for key in ("chosen", "nvme-flush")}
-            units = "".join(f"{c.get('untorn', c.get('drive', '-')):>{width}}"
-                            for c in cells)
+            units = "".join(
+                f"{c.get('drive', '-') + '/' + c.get('untorn', '-'):>{width}}"
+                for c in cells)
             f.write(f"{layout:14}{who:6}{' '.join(which):11}"
                     f"{one['chosen']:12}{one['nvme-flush']:22}{units}"
                     .rstrip() + "\n")
 
 
 TABLE_HEAD = """\
-What journal-probe says on emulated NVMe drives, by kernel, layout and user
+What journal-probe and journal_open say on emulated NVMe drives
 
-Made by `make check-lab`: do not edit. tests/lab/expect.txt says why each row
-is as it is, tests/lab/survey.sh what was done.
+Made by `UPDATE=1 make check-lab`: do not edit. tests/lab/expect.txt says why
+each row is as it is, tests/lab/survey.sh what was done.
 
 USER: root; node, a user who may open the namespace's nodes (which is raw
-access to all of it); user, one who may not. NVME-FLUSH is "usable" or the fact
-that refuses the method. The last columns are drive.untorn_bytes of drives
-with: no atomic limits; AWUPF=7 only; NAWUPF=31 and blocks of 512; NAWUPF=3,
-NABSPF=7 and blocks of 4096; NAWUPF=7 and NABO=8 with blocks of 512.
+access to all of it); user, one who may not. NVME-FLUSH is "usable", if asked
+for, or the fact that refuses the method.
+
+The last columns are drives, what each promises to write whole when the power
+goes (drive.untorn_bytes), and behind the stroke what a journal promises its
+records there (untorn_max of journal_info). The drives have: none, no atomic
+limits; awupf, AWUPF=7 only; n512, NAWUPF=31 and blocks of 512 bytes; n4k,
+NAWUPF=3, NABSPF=7 and blocks of 4096; nabo, NAWUPF=7, NABO=8, blocks of 512.
+Partitions begin at a multiple of 1 MiB. A dash: it cannot be opened.
 
 """
 
@@ -276,7 +306,10 @@ def survey(expect_path, table_path, kernels):
                         check(False, f"{' '.join(row)} can be read", f"{e!r}")
                         continue
                     rows[row] = found
+                    check_open(" ".join(row), found)
                     for what, said in found.items():
+                        if what.startswith(("open-", "said-")):
+                            continue
                         wanted = expect.value(what, row)
                         check(said == wanted,
                               f"{' '.join(row)}: {what} is {wanted}", said)

@@ -9,7 +9,7 @@ set -eu
 . /lab/in/settings
 
 lab_nvmet=
-export PATH="/lab/in/build:/lab/in/build/tests:/lab/in/build/tests/unit:$PATH"
+export PATH="/lab/in/build:/lab/in/build/tests:/lab/in/build/tests/lab:$PATH"
 export LD_LIBRARY_PATH=/lab/in/build/.libs
 export TMPDIR=/mnt/tmp
 
@@ -18,12 +18,14 @@ export TMPDIR=/mnt/tmp
 # controller.
 drive()
 {
-	for lab_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		for lab_file in /sys/class/nvme-subsystem/*/serial; do
-			[ -e "$lab_file" ] || continue
-			[ "$(tr -d ' ' <"$lab_file")" = "$1" ] || continue
-			for lab_file in "${lab_file%/*}"/nvme*n[0-9]* \
-				"${lab_file%/*}"/nvme*/nvme*n[0-9]*; do
+	lab_left=40
+	while [ "$lab_left" -gt 0 ]; do
+		lab_left=$((lab_left - 1))
+		for lab_serial in /sys/class/nvme-subsystem/*/serial; do
+			[ -e "$lab_serial" ] || continue
+			[ "$(tr -d ' ' <"$lab_serial")" = "$1" ] || continue
+			for lab_file in "${lab_serial%/*}"/nvme*n[0-9]* \
+				"${lab_serial%/*}"/nvme*/nvme*n[0-9]*; do
 				case ${lab_file##*/} in
 				*\**|*c*) continue ;;
 				esac

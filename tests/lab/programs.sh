@@ -23,7 +23,7 @@ once()
 	echo "$rc $(($(date +%s) - begin)) $name" >>results
 }
 
-for name in file journal recycle ring thread loop nvme untorn raw; do
+for name in file journal recycle ring thread loop nvme barrier untorn raw; do
 	test=/lab/in/build/tests/unit/test_$name
 	[ ! -x "$test" ] || once "test_$name" "$test"
 done

@@ -126,6 +126,11 @@ nvme()
 # ---------------------------------------------------------------------------
 # What goes in
 
+elf()
+{
+	[ "$(head -c 4 "$1" 2>/dev/null | tr -d '\177')" = ELF ]
+}
+
 # take_programs DIR - the real files, not libtool's wrappers, where they lay,
 # and what they load beyond what the guest has.
 take_programs()
@@ -136,9 +141,10 @@ take_programs()
 		! -name '*.sh' ! -name '*.la') >"$work/programs"
 	while IFS= read -r file; do
 		name=${file##*/}
-		real=$1/${file%/*}/.libs/$name
-		[ -e "$real" ] || real=$1/$file
-		[ "$(head -c 4 "$real" | tr -d '\177')" = ELF ] || continue
+		# A program that is there itself may have an old one in .libs.
+		real=$1/$file
+		elf "$real" || real=$1/${file%/*}/.libs/$name
+		elf "$real" || continue
 		mkdir -p "$work/in/build/${file%/*}"
 		cp "$real" "$work/in/build/$file"
 	done <"$work/programs"
@@ -274,11 +280,13 @@ if [ -n "$nvmet" ]; then
 fi
 cat "$lab/guest/guest.cpio" "$lab/kernel-$kernel/modules.cpio" >"$work/initrd"
 
+# On a busy machine the emulated timer looks broken to the kernel, which would
+# then wait for ever.
 set -- -nodefaults -no-reboot -display none -serial stdio -nic none \
 	-accel tcg,thread=multi -cpu max -smp 2 -m "$memory" -M q35 \
 	-L "$lab/qemu/usr/share/qemu" -L "$lab/qemu/usr/share/seabios" \
 	-kernel "$lab/kernel-$kernel/vmlinuz" -initrd "$work/initrd" \
-	-append "console=ttyS0 quiet panic=-1 oops=panic $append"
+	-append "console=ttyS0 quiet panic=-1 oops=panic no_timer_check $append"
 while IFS= read -r argument; do
 	set -- "$@" "$argument"
 done <"$work/arguments"

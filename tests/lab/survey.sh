@@ -5,7 +5,8 @@
 #   DRIVE/id-ns, id-ctrl, feature-6	nvme-cli's JSON or number
 #   DRIVE/sysfs				"name value" of the block device
 #   DRIVE/LAYOUT/WHO.json, .err, .rc	journal-probe's
-#   DRIVE/LAYOUT/WHO.open		the method journal_open took, or why none
+#   DRIVE/LAYOUT/WHO.open		"status method message" of tests/lab/commit,
+#					with the best method and with nvme-flush
 #
 # WHO is root; node: a user who may open the namespace's nodes; user: one who
 # may not.  LAYOUT is a file system straight on the namespace, or
@@ -55,17 +56,17 @@ wait_node()
 # open.
 lay()
 {
-	place=/mnt/survey
+	place=/mnt/$drive
 	nodes="$node /dev/ng${node#/dev/nvme}"
 	case $1 in
 	partition)
 		partitioned
 		make_fs ext4 "$part" "$place" ;;
 	dm-linear)
-		dmsetup create survey --table \
+		dmsetup create "$drive" --table \
 			"0 $(blockdev --getsz "$node") linear $node 0"
-		nodes="$nodes $(readlink -f /dev/mapper/survey)"
-		make_fs ext4 /dev/mapper/survey "$place" ;;
+		nodes="$nodes $(readlink -f "/dev/mapper/$drive")"
+		make_fs ext4 "/dev/mapper/$drive" "$place" ;;
 	raw)
 		wipefs -q -a "$node"
 		place=$node ;;
@@ -81,14 +82,14 @@ lay()
 
 unlay()
 {
-	[ "$place" != /mnt/survey ] || umount "$place"
+	[ ! -d "$place" ] || umount "$place"
 	case $1 in
-	dm-linear) dmsetup remove --retry survey ;;
+	dm-linear) dmsetup remove --retry "$drive" ;;
 	raw-part|partition) sfdisk -q --delete "$node" && wipefs -q -a "$node" ;;
 	esac
 }
 
-# ask WHO COMMAND... - one question by each.
+# as WHO COMMAND...
 as()
 {
 	who=$1
@@ -110,21 +111,21 @@ ask()
 	as "$1" journal-probe --json "$place" >"$dir/$1.json" \
 		2>"$dir/$1.err" || rc=$?
 	echo "$rc" >"$dir/$1.rc"
-	journal=$place
-	[ ! -d "$place" ] || journal=$place/$1
-	{
-		printf 'one\ntwo\n' | as "$1" journal-tool append \
-			--segment-size 64K "$journal" 2>&1 >/dev/null &&
-			as "$1" journal-tool info --json "$journal" 2>&1
-	} >"$dir/$1.open" || :
-	if [ ! -d "$place" ]; then
-		wipefs -q -a "$place"
-		dd if=/dev/zero of="$place" bs=1M count=2 conv=fsync 2>/dev/null
-	fi
+	: >"$dir/$1.open"
+	for method in best nvme-flush; do
+		journal=$place
+		[ ! -d "$place" ] || journal=$place/$1-$method
+		rc=0
+		as "$1" commit write "$journal" "$method" caller 2 100 \
+			>"$dir/said" 2>&1 || rc=$?
+		echo "$rc $method $(grep -e '^open ' -e '^refused: ' \
+			"$dir/said" | head -n 1)" >>"$dir/$1.open"
+	done
+	rm "$dir/said"
 }
 
-modprobe dm-mod
-for drive; do
+survey()
+{
 	node=$(drive "$drive")
 	bs=$(cat "/sys/block/${node#/dev/}/queue/logical_block_size")
 	mkdir -p "/lab/out/$drive"
@@ -138,4 +139,18 @@ for drive; do
 		done
 		unlay "$layout"
 	done
+}
+
+# Side by side: the processors are slow.
+modprobe dm-mod
+jobs=
+for drive; do
+	survey >"/lab/out/log-$drive" 2>&1 &
+	jobs="$jobs $!"
+done
+for job in $jobs; do
+	wait "$job" || {
+		tail -n 5 /lab/out/log-*
+		exit 1
+	}
 done

@@ -59,9 +59,11 @@ keep sysctl "NVMe without atomics; kernel.io_uring_disabled is 2; $on, as root" 
 echo 0 >/proc/sys/kernel/io_uring_disabled
 gone
 
+# QEMU's write-cache=off changes nothing that a drive says of itself.
 cache_off=$(drive cache-off)
+nvme set-feature "$cache_off" -f 6 -V 0 >/dev/null
 fs ext4 "$cache_off"
-keep nvme-cache-off "NVMe with its write cache off, ext4, $on, as root" \
+keep nvme-cache-off "NVMe, its write cache switched off by Set Features, ext4, $on, as root" \
 	"$work/m"
 gone
 

@@ -3,8 +3,7 @@
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 
-probe=$builddir/.libs/journal-probe
-[ -x "$probe" ] || probe=$builddir/journal-probe
+probe=$builddir/journal-probe
 here=$scratch/here
 mkdir "$here"
 

@@ -802,10 +802,14 @@ static void cut_writes(struct sim_disk *d, struct sim_pick *p,
 			/* The page, if there is one, holds what the write is
 			 * laid over; its blocks may arrive with it. */
 			n = overlay(w, b, cached_view(f, b), 255);
-			if (!w->whole)
+			if (!w->whole) {
 				maybe(&f->cell[b], n, p, unit);
-			else if (arrives(w, b, &first, p))
+			} else if (arrives(w, b, &first, p)) {
+				/* Where it lies is not found in part either. */
+				f->cell[b].flags &= ~(uint32_t)(SIM_UNW |
+								SIM_UNW_DISK);
 				set_medium(&f->cell[b], n);
+			}
 			drop(n);
 		}
 		/* An extending write may have moved the size. */

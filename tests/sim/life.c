@@ -407,6 +407,20 @@ static void begin_flush(struct world *w, struct process *p, struct flight *f,
 		sim_flush_begin(w->sim.disk, file, &f->flush);
 }
 
+/*
+ * On a device a failed flush takes pages of every slot with it, and each open
+ * file is told of it once.
+ */
+static bool is_told(struct world *w, struct process *p, uint64_t segment)
+{
+	struct sim_fd *f = sim_fd_of(&w->sim, jnl_file_of(p->j, segment)->fd);
+	uint32_t failures = w->sim.disk->file[f->file]->failures;
+	bool told = w->raw && f->failures != failures;
+
+	f->failures = failures;
+	return told;
+}
+
 /* How a flush ends, for the engine. */
 static int end_flush(struct world *w, struct process *p, struct flight *f,
 		     bool fails)
@@ -421,6 +435,8 @@ static int end_flush(struct world *w, struct process *p, struct flight *f,
 		sim_flush_fail(w->sim.disk, &f->flush, &w->sim.chance);
 	else
 		sim_flush_end(w->sim.disk, &f->flush);
+	if (!f->by_drive && is_told(w, p, f->act.segment))
+		fails = true;
 	return fails ? -EIO : 0;
 }
 

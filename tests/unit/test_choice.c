@@ -280,12 +280,12 @@ START_TEST(a_machine_that_is_not_known_is_no_match)
 	/* nor if it was not known then either */
 	fd = open(path, O_RDONLY | O_DIRECTORY);
 	ck_assert_int_eq(jnl_probe_dir(&p, &f.sys, fd, path), 0);
-	made = jnl_choice_format(p, &best);
+	made = jnl_choice_format(p, &best, false);
 	ck_assert_int_eq(jnl_choice_parse(made, strlen(made), p, &kept, why),
 			 0);
 	free(made);
 	jnl_fact_unknown(p, JNL_KERNEL_RELEASE, -ENOENT, "");
-	made = jnl_choice_format(p, &best);
+	made = jnl_choice_format(p, &best, false);
 	ck_assert_int_eq(jnl_choice_parse(made, strlen(made), p, &kept, why),
 			 -ESTALE);
 	ck_assert_str_eq(why, "kernel.release is not known");
@@ -333,6 +333,7 @@ START_TEST(a_good_sum_makes_nonsense_no_better)
 		{ "method", "direct\nmethod direct" },
 		{ "drive.firmware", "a b" }, { "drive.model", "\033[2J" },
 		{ "many_ns", "1\nmore 1" }, { "library", "" },
+		{ "passthrough", "2" }, { "passthrough", "yes" },
 	};
 	char good[JNL_CHOICE_MAX + 1], text[2 * JNL_CHOICE_MAX];
 	journal *j;
@@ -452,6 +453,32 @@ START_TEST(what_is_asked_for_wins)
 	says(j, "used but for driver and carrier");
 	ck_assert_str_eq(info_of(j).method, "buffered");
 	ck_assert_str_eq(info_of(j).driver, "thread");
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
+START_TEST(what_was_measured_without_passthrough_is_not_for_it)
+{
+	char text[2 * JNL_CHOICE_MAX];
+	journal *j;
+
+	setup();
+	make_kept(text);
+	j = open_good(JOURNAL_PASSTHROUGH);
+	says(j, "ignored: it was measured without JOURNAL_PASSTHROUGH");
+	ck_assert_int_eq(journal_close(j), 0);
+	write_file(text, forge(text, "passthrough", "1"));
+	j = open_good(0);
+	says(j, "ignored: it was measured with JOURNAL_PASSTHROUGH");
+	ck_assert_int_eq(journal_close(j), 0);
+	j = open_good(JOURNAL_PASSTHROUGH);
+	says(j, ": used");
+	ck_assert_int_eq(journal_close(j), 0);
+	/* on request only, and refused here in any case */
+	write_file(text, forge(text, "method", "nvme-flush"));
+	j = open_good(JOURNAL_PASSTHROUGH);
+	says(j, "ignored: that method is refused here");
 	ck_assert_int_eq(journal_close(j), 0);
 	teardown();
 }
@@ -715,6 +742,7 @@ RUN_SUITE("choice", 120,
 	whatever_lies_there_instead_is_ignored_and_opening_goes_on,
 	a_method_that_the_ranking_refuses_is_never_used,
 	what_is_asked_for_wins,
+	what_was_measured_without_passthrough_is_not_for_it,
 	the_measured_carrier_is_used_where_it_is_to_be_had,
 	reading_shows_it_and_an_unfinished_creation_may_have_it,
 	a_choice_that_cannot_be_kept_is_no_failure,

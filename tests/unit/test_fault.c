@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,46 @@ static void payload(char *text, size_t size, int i)
 }
 
 /*
+ * An event loop's way to append and to wait, with the work of the library's
+ * threads, which there are none of.
+ */
+static int turn(journal *j, uint64_t *ret_frontier)
+{
+	struct pollfd p = { .fd = journal_eventfd(j), .events = POLLIN };
+
+	while (jnl_loop_step(j) || jnl_helper_step(j, false))
+		;
+	/* it rings, or everything has been seen */
+	(void)poll(&p, 1, 50);
+	return journal_durable(j, ret_frontier);
+}
+
+static int loop_append(journal *j, const struct iovec *iov, uint64_t *lsn)
+{
+	uint64_t frontier;
+	int ret, turns = 0;
+
+	while ((ret = journal_append(j, iov, 1, lsn)) == -EAGAIN) {
+		ck_assert_int_lt(++turns, 1000);
+		(void)turn(j, &frontier);
+	}
+	return ret;
+}
+
+static int loop_wait(journal *j, uint64_t lsn)
+{
+	uint64_t frontier = 0;
+	int ret, turns = 0;
+
+	ret = journal_submit(j);
+	while (!ret && frontier <= lsn) {
+		ck_assert_int_lt(++turns, 1000);
+		ret = turn(j, &frontier);
+	}
+	return ret;
+}
+
+/*
  * Open, append and commit; segments rotate several times.  Stops at nothing:
  * after an error it goes on, as a stubborn program would.
  */
@@ -50,6 +91,7 @@ static void work(struct run *run, bool reopen)
 		.choice = run->choice,
 		.no_helper = true,
 	};
+	bool loop = driver && !strcmp(driver, "loop");
 	char text[9100];
 	int first = run->appended, ret;
 	journal *j;
@@ -71,10 +113,13 @@ static void work(struct run *run, bool reopen)
 
 		payload(text, sizeof(text), run->appended);
 		iov.iov_len = strlen(text);
-		ret = journal_append(j, &iov, 1, &lsn);
+		ret = loop ? loop_append(j, &iov, &lsn) :
+			     journal_append(j, &iov, 1, &lsn);
 		if (!ret) {
 			run->lsn[run->appended++] = lsn;
-			ret = i % 3 ? 0 : journal_sync(j, lsn);
+			if (i % 3 == 0)
+				ret = loop ? loop_wait(j, lsn) :
+					     journal_sync(j, lsn);
 			if (!ret && i % 3 == 0)
 				run->acked = run->appended;
 		}
@@ -354,11 +399,35 @@ START_TEST(a_failure_under_the_thread_driver_loses_nothing_acknowledged)
 }
 END_TEST
 
-START_TEST(a_short_write_on_the_ring_is_resumed)
+START_TEST(a_failure_under_the_loop_driver_loses_nothing_acknowledged)
+{
+	static const enum fault_call calls[] = {
+		FAULT_RING_SETUP, FAULT_RING_ENTER, FAULT_RING_REGISTER,
+		FAULT_RING_RESULT, FAULT_PWRITE, FAULT_FDATASYNC, FAULT_RENAME,
+		FAULT_OPENAT,
+	};
+
+	driver = "loop";
+	for (size_t c = 0; c < 8; c++) {
+		/* a flush of the ring's is not one of the table's */
+		if (sweep(&choice_dsync, calls[c]) +
+		    sweep(&choice_flush, calls[c]) == 0)
+			ck_assert_uint_eq(uses(&choice_dsync,
+					       FAULT_RING_ENTER), 0);
+	}
+	(void)sweep(&choice_buffered, FAULT_PWRITE);
+	(void)sweep(&choice_buffered, FAULT_FDATASYNC);
+	carrier = "pwritev2";
+	ck_assert_uint_gt(sweep(&choice_dsync, FAULT_PWRITE), 0);
+	ck_assert_uint_gt(sweep(&choice_flush, FAULT_FDATASYNC), 0);
+}
+END_TEST
+
+static void short_writes(const char *by)
 {
 	unsigned long n;
 
-	driver = "thread";
+	driver = by;
 	n = uses(&choice_dsync, FAULT_RING_RESULT);
 	/* the first is the ring's own test */
 	for (unsigned long at = 2; at <= n; at += stride()) {
@@ -366,6 +435,12 @@ START_TEST(a_short_write_on_the_ring_is_resumed)
 		(void)history(&choice_dsync, FAULT_RING_RESULT, at, 3, 0, 4096);
 		(void)history(&choice_flush, FAULT_RING_RESULT, at, 2, 0, 4097);
 	}
+}
+
+START_TEST(a_short_write_on_the_ring_is_resumed)
+{
+	short_writes("thread");
+	short_writes("loop");
 }
 END_TEST
 
@@ -508,6 +583,7 @@ RUN_SUITE("fault", 300,
 	  a_failed_look_loses_nothing_acknowledged,
 	  a_failed_call_or_result_of_the_ring_loses_nothing_acknowledged,
 	  a_failure_under_the_thread_driver_loses_nothing_acknowledged,
+	  a_failure_under_the_loop_driver_loses_nothing_acknowledged,
 	  a_short_write_on_the_ring_is_resumed,
 	  a_short_write_anywhere_is_resumed,
 	  an_append_without_room_takes_no_lsn_and_goes_on_later)

@@ -10,6 +10,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* It does not see what a ring does to memory. */
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_DEFINED(p, n) ((void)(p), (void)(n), 0)
+#endif
+
 #include "tests/unit/loop.h"
 
 START_TEST(everything_becomes_durable_over_many_segments)
@@ -108,6 +115,7 @@ static bool wait_ring(int event_fd, void *arg)
 	} while (ret == -EINTR);
 	if (ret < 0)
 		return false;
+	(void)VALGRIND_MAKE_MEM_DEFINED(cqe, sizeof(*cqe));
 	ret = cqe->res;
 	io_uring_cqe_seen(arg, cqe);
 	return ret == POLLIN;
@@ -164,6 +172,11 @@ START_TEST(another_ring_watches_the_descriptor)
 {
 	struct io_uring ring;
 
+	/* liburing's own wait goes by memory that valgrind has not seen */
+	if (getenv("JOURNAL_TEST_VALGRIND")) {
+		fprintf(stderr, "not tried under valgrind: another ring\n");
+		return;
+	}
 	ck_assert_int_eq(io_uring_queue_init(4, &ring, 0), 0);
 	watch(wait_ring, &ring, NULL);
 	io_uring_queue_exit(&ring);

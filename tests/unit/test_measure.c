@@ -110,6 +110,17 @@ static const struct jnl_measure_pair *find(const struct jnl_measure *m,
 	return NULL;
 }
 
+/* All steps but its own; NULL: there is no such pair here. */
+static const struct jnl_measure_pair *step_up_to_depth_4(struct jnl_measure *m)
+{
+	const struct jnl_measure_pair *p = find(m, "direct", "io_uring", 4);
+
+	/* the hop, the files, the pairs before it */
+	while (p && jnl_measure_steps_done(m) < 3u + (size_t)(p - m->pair))
+		ck_assert(jnl_measure_step(m));
+	return p;
+}
+
 /* ------------------------------------------------------------------------ */
 
 START_TEST(a_histogram_is_never_more_than_a_thirtysecond_off)
@@ -200,12 +211,17 @@ START_TEST(an_append_without_rwf_dsync_counts_after_its_flush)
 		flushes = f.calls[FAULT_FDATASYNC] - flushes;
 		ck_assert_uint_ge(flushes, p->histogram.count);
 	}
-	p = find(m, "direct", "io_uring", 4);
-	if (p && !p->err) {
-		/* whole loads of four, but for what bytes or time cut off */
-		ck_assert_uint_gt(p->histogram.count, 0);
-		ck_assert_uint_ge(f.calls[FAULT_RING_RESULT],
-				  p->histogram.count + p->histogram.count / 4);
+	jnl_measure_free(m);
+	/* on a ring: loads of four at most, each with its flush */
+	m = make(20000000, 1);
+	p = step_up_to_depth_4(m);
+	if (p) {
+		flushes = f.calls[FAULT_RING_RESULT];
+		ck_assert(jnl_measure_step(m));
+		flushes = f.calls[FAULT_RING_RESULT] - flushes -
+			  p->histogram.count;
+		ck_assert(p->err || p->histogram.count > 0);
+		ck_assert(p->err || flushes >= p->histogram.count / 4);
 	}
 	jnl_measure_free(m);
 	teardown();
@@ -370,6 +386,114 @@ START_TEST(a_write_that_failed_after_some_spoils_the_whole_pair)
 }
 END_TEST
 
+START_TEST(a_ring_starts_nothing_after_a_failure)
+{
+	const struct jnl_measure_pair *p;
+	struct jnl_measure *m;
+	unsigned long before;
+
+	setup(true);
+	m = make(200000000, 1);
+	p = step_up_to_depth_4(m);
+	if (p) {
+		fault_set(&f, FAULT_RING_RESULT, 9, 1, -EIO);
+		before = f.calls[FAULT_RING_RESULT];
+		ck_assert(jnl_measure_step(m));
+		ck_assert(!f.hit || p->err == -EIO);
+		if (f.hit)
+			ck_assert_uint_le(f.calls[FAULT_RING_RESULT] - before,
+					  9 + 4);
+	}
+	jnl_measure_free(m);
+	teardown();
+}
+END_TEST
+
+static unsigned long drive_flushes;
+static int drive_answer;
+
+static int one_namespace(struct jnl_sys *sys, int fd)
+{
+	(void)sys;
+	(void)fd;
+	return 1;
+}
+
+static int flush_drive(struct jnl_sys *sys, int fd, uint32_t nsid)
+{
+	(void)sys;
+	(void)fd;
+	ck_assert_uint_eq(nsid, 1);
+	drive_flushes++;
+	return drive_answer;
+}
+
+/* As if a method went by the Flush of a drive, whose device is /dev/null. */
+static struct jnl_measure *make_by_drive(void)
+{
+	struct jnl_measure *m = make(PAIR_NS, 2);
+
+	f.sys.nvme_id = one_namespace;
+	f.sys.nvme_flush = flush_drive;
+	drive_flushes = 0;
+	for (size_t i = 0; jnl_measure_at(m, i); i++) {
+		if (!m->choice[i].way.direct)
+			continue;
+		m->choice[i].method = jnl_method_find("nvme-flush");
+		strcpy(m->choice[i].generic, "/dev/null");
+		m->choice[i].generic_major = 1;
+		m->choice[i].generic_minor = 3;
+	}
+	return m;
+}
+
+START_TEST(by_the_drive_an_append_counts_after_its_flush)
+{
+	const struct jnl_measure_pair *p;
+	struct jnl_measure *m;
+
+	setup(true);
+	m = make_by_drive();
+	drive_answer = 0;
+	while (jnl_measure_step(m))
+		;
+	p = find(m, "direct", "pwritev2", 1);
+	if (p) {
+		ck_assert_int_eq(p->err, 0);
+		ck_assert_uint_gt(p->histogram.count, 0);
+		ck_assert_uint_eq(drive_flushes, p->histogram.count);
+		/* newer kernels take any command for /dev/null, from a ring */
+		p = find(m, "direct", "io_uring", 1);
+		ck_assert((p->err < 0) == !p->histogram.count);
+	}
+	ck_assert_int_eq(find(m, "buffered", "pwritev2", 1)->err, 0);
+	jnl_measure_free(m);
+	teardown();
+}
+END_TEST
+
+START_TEST(a_status_of_the_drive_is_a_failed_flush)
+{
+	const struct jnl_measure_pair *p;
+	struct jnl_measure *m;
+
+	setup(true);
+	m = make_by_drive();
+	drive_answer = 0x281;
+	while (jnl_measure_step(m))
+		;
+	p = find(m, "direct", "pwritev2", 1);
+	if (p) {
+		ck_assert_int_eq(p->err, -EIO);
+		ck_assert_str_eq(p->failed, "NVMe Flush");
+		ck_assert_uint_eq(p->histogram.count, 0);
+	}
+	ck_assert_int_eq(find(m, "buffered", "pwritev2", 1)->err, 0);
+	jnl_measure_free(m);
+	teardown();
+}
+END_TEST
+
 static int no_tmpfile(struct jnl_sys *sys, int fd, const char *name, int flags,
 		      mode_t mode)
 {
@@ -472,6 +596,18 @@ START_TEST(a_ring_is_taken_where_it_keeps_several_in_flight_for_free)
 }
 END_TEST
 
+START_TEST(what_is_only_used_on_request_is_concluded_on_request)
+{
+	conclusion.pairs = 0;
+	pair("direct", "pwritev2", 1, 1000000);
+	pair("nvme-flush", "pwritev2", 1, 100000);
+	ck_assert_str_eq(conclude().method, "direct");
+	conclusion.cfg.on_request = true;
+	ck_assert_str_eq(conclude().method, "nvme-flush");
+	conclusion.cfg.on_request = false;
+}
+END_TEST
+
 START_TEST(what_failed_is_never_taken)
 {
 	struct jnl_measured best;
@@ -501,8 +637,12 @@ RUN_SUITE("measure", 120,
 	a_call_that_always_fails_leaves_what_needs_it_unmeasured,
 	a_refused_ring_leaves_the_other_carriers,
 	a_write_that_failed_after_some_spoils_the_whole_pair,
+	a_ring_starts_nothing_after_a_failure,
+	by_the_drive_an_append_counts_after_its_flush,
+	a_status_of_the_drive_is_a_failed_flush,
 	without_unnamed_files_the_name_goes_before_the_first_write,
 	what_is_equal_stays_with_the_ranking,
 	a_clearly_faster_method_is_taken,
 	a_ring_is_taken_where_it_keeps_several_in_flight_for_free,
+	what_is_only_used_on_request_is_concluded_on_request,
 	what_failed_is_never_taken)

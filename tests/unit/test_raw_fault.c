@@ -229,7 +229,7 @@ static void sweep(enum fault_call call)
 
 		/* Each place by one way, and some by each; under valgrind,
 		 * where a history takes a second, a few. */
-		stride = getenv("JOURNAL_TEST_VALGRIND") ? 37 : c ? 5 : 1;
+		stride = getenv("JOURNAL_TEST_VALGRIND") ? 37 : c ? 9 : 1;
 
 		for (unsigned long at = 1; at <= n; at += stride) {
 			for (int i = 0; errnos[call][i]; i++) {

@@ -28,6 +28,7 @@ struct client *client_new(int fd)
 		return NULL;
 	}
 	c->source = (struct source){ SOURCE_CLIENT, fd };
+	c->starved = true;
 	return c;
 }
 

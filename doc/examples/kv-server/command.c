@@ -167,7 +167,8 @@ static int run_get(struct server *s, struct client *c)
 {
 	const struct resp_arg *key = &s->request.args[1];
 	uint64_t hash = table_hash(&s->table, key->data, key->len);
-	const struct entry *e = table_find(&s->table, hash, key->data, key->len);
+	const struct entry *e = table_find(&s->table, hash, key->data,
+					   key->len);
 
 	if (!e)
 		text(c, "$-1\r\n");

@@ -98,7 +98,7 @@ static uint64_t number(const char *option, const char *text, bool units,
 	return n;
 }
 
-/* As many descriptors as clients may come; fewer clients where it is refused. */
+/* Descriptors for as many clients as may come, or else fewer clients. */
 static void make_descriptors(struct server_options *o)
 {
 	rlim_t need = o->clients_max + OTHER_FILES;

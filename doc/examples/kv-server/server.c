@@ -108,7 +108,8 @@ static void welcome_all(struct server *s, int listener)
 	int fd;
 
 	for (int i = 0; i < ACCEPTS; i++) {
-		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listener, NULL, NULL,
+			     SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			welcome(s, fd);
 			continue;
@@ -263,7 +264,7 @@ static int take_turn(struct server *s, struct client *c)
 {
 	int ret = 1;
 
-	/* What is there first: so it is never more than a request and a read. */
+	/* What is there first: it is never more than a request and a read. */
 	if (c->starved && c->can_read)
 		client_read(c);
 	while (ret > 0 && !c->dead && !c->ending &&
@@ -391,7 +392,8 @@ static void note(struct server *s, const struct epoll_event *event)
 		break;
 	case SOURCE_CLIENT:
 		c = (struct client *)source;
-		if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+		if (event->events &
+		    (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 			c->can_read = true;
 		if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
 			c->can_write = true;
@@ -536,7 +538,9 @@ int server_open(struct server *s, const struct server_options *options,
 	*s = (struct server){
 		.options = options, .epoll_fd = -1,
 		.store = { .dir_fd = -1 }, .snapshot = { .event_fd = -1 },
-		.listeners = { { SOURCE_LISTENER, -1 }, { SOURCE_LISTENER, -1 } },
+		.listeners = {
+			{ SOURCE_LISTENER, -1 }, { SOURCE_LISTENER, -1 },
+		},
 		.signals = { SOURCE_SIGNAL, -1 },
 		.journal = { SOURCE_JOURNAL, -1 },
 		.snapshots = { SOURCE_SNAPSHOT, -1 },

@@ -41,7 +41,7 @@ struct server {
 	struct snapshot snapshot;
 	int epoll_fd;
 	struct source listeners[2], signals, journal, snapshots;
-	bool deaf;		/* the listeners are not polled: no descriptors */
+	bool deaf;		/* listeners are not polled: no descriptors */
 	bool full;		/* the journal takes nothing now */
 	bool stopping;
 	bool journal_calls;	/* its descriptor is readable, in this pass */

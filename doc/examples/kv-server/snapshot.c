@@ -25,7 +25,7 @@
 #define HEADER_SIZE	32
 #define TRAILER_SIZE	20
 #define TRAILER_MARK	UINT32_MAX
-#define SYNC_BYTES	(4u << 20)	/* at most so much at once for the disk */
+#define SYNC_BYTES	(4u << 20)	/* at most so much at once */
 
 static const char magic[8] = "kvsnap01";
 

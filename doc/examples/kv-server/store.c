@@ -344,7 +344,7 @@ static int replay_to(struct opening *op, journal_reader *r, uint64_t mark)
 		if (ret < 0)
 			return say(op, ret, "%s: the record at LSN %" PRIu64
 				   ": %s", op->path, record.lsn,
-				   ret == -ENOMEM ? "there is no memory for it" :
+				   ret == -ENOMEM ? "there is no memory" :
 				   "no kv-server that I know wrote it");
 		st->replayed++;
 	}
