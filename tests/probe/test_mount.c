@@ -297,6 +297,12 @@ START_TEST(garbage_in_mountinfo_is_skipped)
 	p = probe();
 	assert_number(p, "fs.barrier", 0);
 	journal_probe_close(p);
+	/* It ends before its end: what is missing may be "nobarrier". */
+	put("/proc/self/mountinfo", "20 1 8:1 / / rw - ext4 /dev/sda1 rw");
+	p = probe();
+	assert_text(p, "fs.type", "ext4");
+	assert_unknown(p, "fs.barrier", 0);
+	journal_probe_close(p);
 	put("/proc/self/mountinfo", "nothing of the kind\n");
 	p = probe();
 	assert_unknown(p, "fs.type", -ENOENT);

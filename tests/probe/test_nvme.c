@@ -73,6 +73,8 @@ static const struct {
 	  0, "fs.extents" },
 	{ JNL_ASK_LIST, SYSTEM, TWO_PATHS, 0, "drive.controllers" },
 	{ JNL_ASK_LIST, SYSTEM, "model\nnvme0\npow", 0, "drive.controllers" },
+	/* Cut off where nobody sees it. */
+	{ JNL_ASK_LIST, SYSTEM, "model\nnvme0\n", 0, "drive.controllers" },
 	{ JNL_ASK_LIST, "/sys/class/nvme-subsystem", NULL, -ENOENT,
 	  "drive.controllers" },
 	{ JNL_ASK_FILE, SYSTEM "/nvme0/cntlid", NULL, -EIO,
@@ -85,6 +87,8 @@ static const struct {
 	{ JNL_ASK_TRY, "nvme_node ng0n1", NULL, -ENOENT, "drive.node_opens" },
 	{ JNL_ASK_TRY, "nvme_node ng0n1",
 	  "kind char\nrmajor 243\nrminor 8\nnsid 1\n", 0, "drive.node_opens" },
+	{ JNL_ASK_TRY, "nvme_node ng0n1",
+	  "kind char\nrmajor 244\nrminor 7\nnsid 1\n", 0, "drive.node_opens" },
 	{ JNL_ASK_TRY, "nvme_node ng0n1",
 	  "kind block\nrmajor 243\nrminor 7\nnsid 1\n", 0, "drive.node_opens" },
 	{ JNL_ASK_TRY, "nvme_node ng0n1",
