@@ -38,6 +38,9 @@ void jnl_prober_raw(journal_probe *p)
 				source);
 		jnl_fact_number(p, JNL_FS_IN_PLACE, JOURNAL_FACT_REPORTED, 1,
 				source);
+		/* Written, its own, and nobody can move them. */
+		jnl_fact_number(p, JNL_FS_EXTENTS, JOURNAL_FACT_REPORTED, 1,
+				source);
 	}
 	free(kind);
 	free(keys);

@@ -312,7 +312,9 @@ static int try_extents(journal_probe *p, unsigned int block)
 	int ret;
 
 	(void)block;
-	if (quick(p) && !jnl_straight_on(p, "nvme"))
+	/* Of a device without a file system it is known (probe/raw.c). */
+	if (jnl_fact_known(p, JNL_FS_EXTENTS) ||
+	    (quick(p) && !jnl_straight_on(p, "nvme")))
 		return 0;
 	ret = jnl_ask_keys(p->machine, JNL_ASK_TRY, "fiemap", &keys);
 	if (ret == 0) {
