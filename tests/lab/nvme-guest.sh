@@ -107,10 +107,13 @@ awk '
 /NVME_IOCTL_IO_CMD|_IOC\(_IOC_READ\|_IOC_WRITE, 0x4e, 0x43, 0x48\)/ {
 	if (/= 0$/) { written[$1] = 0; flushes += $1 == writer }
 }
-/ write\(1, "[0-9]+\\n"/ { early += written[$1]; acks++ }
+/ write\(1, "[0-9]+\\n"/ {
+	early += written[$1]; acks++; by_now = flushes
+}
 END {
-	printf "%d acknowledged, %d Flushes, %d early\n", acks, flushes, early
-	exit !(acks == 20 && flushes == 19 && !early)
+	printf "%d acknowledged, %d Flushes, %d early\n", acks, by_now, early
+	# A mark of the helper may have been what settled the segment.
+	exit !(acks == 20 && (by_now == 19 || by_now == 20) && !early)
 }
 ' trace >counted || {
 	miss "$what: $(cat counted)"
