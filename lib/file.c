@@ -72,14 +72,6 @@ int jnl_write_full(struct jnl_sys *sys, int fd, const void *buf, size_t len,
 	return 0;
 }
 
-int jnl_way_write(struct jnl_sys *sys, const struct jnl_way *way, int fd,
-		  const void *buf, size_t len, uint64_t offset, size_t align)
-{
-	return jnl_write_full(sys, fd, buf, len, offset,
-			      way->dsync ? RWF_DSYNC : 0,
-			      way->direct ? align : 1);
-}
-
 int jnl_way_flush(struct jnl_sys *sys, const struct jnl_way *way, int fd)
 {
 	/*

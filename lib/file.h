@@ -39,10 +39,6 @@ struct jnl_way {
 int jnl_write_full(struct jnl_sys *sys, int fd, const void *buf, size_t len,
 		   uint64_t offset, int rwf, size_t align);
 
-/* Write and, where the way says so, make durable in the same call. */
-int jnl_way_write(struct jnl_sys *sys, const struct jnl_way *way, int fd,
-		  const void *buf, size_t len, uint64_t offset, size_t align);
-
 /* Make every completed write to fd durable.  A failure is final. */
 int jnl_way_flush(struct jnl_sys *sys, const struct jnl_way *way, int fd);
 

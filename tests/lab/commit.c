@@ -5,10 +5,11 @@
  *     commit write JOURNAL METHOD DRIVER COMMITS BYTES
  *     commit read JOURNAL
  *
- * write opens the journal, or makes it (on a device, whatever is there); METHOD is a method's name, "best", or
- * "past" for JOURNAL_PASSTHROUGH.  It prints "open" and what journal_info()
- * says, a line for each commit once it is durable, then what it says at the
- * end.  A commit is one record of BYTES, which begins with its number.
+ * write opens the journal, or makes it (on a device, whatever is there);
+ * METHOD is a method's name, "best", or "past" for JOURNAL_PASSTHROUGH.  It
+ * prints "open" and what journal_info() says, a line for each commit once it is
+ * durable, then what it says at the end.  A commit is one record of BYTES, which
+ * begins with its number.
  *
  * read prints how many records there are, that they are the first so many, and
  * how many batches are marked untorn.

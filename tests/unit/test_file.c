@@ -138,21 +138,6 @@ START_TEST(a_flush_is_asked_once_whatever_it_says)
 }
 END_TEST
 
-START_TEST(the_way_decides_whether_a_write_is_durable_itself)
-{
-	struct jnl_way way = { .direct = true, .dsync = true };
-
-	SCRIPT(4096, 4096);
-	ck_assert_int_eq(jnl_way_write(&fake.sys, &way, 3, data, 4096, 0, 4096),
-			 0);
-	ck_assert_int_eq(fake.rwf, RWF_DSYNC);
-	way.dsync = false;
-	ck_assert_int_eq(jnl_way_write(&fake.sys, &way, 3, data, 4096, 0, 4096),
-			 0);
-	ck_assert_int_eq(fake.rwf, 0);
-}
-END_TEST
-
 START_TEST(a_read_stops_at_the_end_of_the_file_only)
 {
 	SCRIPT(10, -EINTR, 20, 0);
@@ -182,6 +167,5 @@ RUN_SUITE("file", 20,
 	  an_interrupted_write_starts_again,
 	  any_other_error_of_a_write_is_final,
 	  a_flush_is_asked_once_whatever_it_says,
-	  the_way_decides_whether_a_write_is_durable_itself,
 	  a_read_stops_at_the_end_of_the_file_only,
 	  a_buffer_is_aligned_and_zero)
