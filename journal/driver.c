@@ -74,6 +74,23 @@ static void try_ring(journal *j, const struct journal_options *o)
 	}
 }
 
+/* In the probe's words, which name the fact and what would help. */
+static void say_refused(journal *j, const struct jnl_ring_report *r)
+{
+	char line[512];
+
+	if (j->probe)
+		(void)snprintf(line, sizeof(line), "carrier pwritev2: io_uring "
+			       "is not to be had: %s",
+			       jnl_probe_ring_refused(j->probe, r->refused,
+						      r->err));
+	else
+		(void)snprintf(line, sizeof(line), "carrier pwritev2: io_uring "
+			       "is not to be had: %s: %s", r->refused,
+			       jnl_system_words(r->err));
+	jnl_say(j, line);
+}
+
 static void say_ring(journal *j)
 {
 	const struct jnl_ring_report *r = &j->committer->report;
@@ -88,10 +105,7 @@ static void say_ring(journal *j)
 		jnl_say(j, line);
 	}
 	if (r->refused) {
-		(void)snprintf(line, sizeof(line), "carrier pwritev2: io_uring "
-			       "is not to be had: %s: %s", r->refused,
-			       jnl_system_words(r->err));
-		jnl_say(j, line);
+		say_refused(j, r);
 		return;
 	}
 	(void)snprintf(line, sizeof(line), "carrier io_uring: flags %#x, %s%s",

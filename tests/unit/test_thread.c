@@ -479,6 +479,26 @@ static void without_by_filter(int err)
 	works_without(why);
 }
 
+/* With a probe behind it, the trail names the fact and what would help. */
+static void told_by_the_probe(int err)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .sys = &f.sys };
+	journal *j;
+
+	refuse_ring(err);
+	/* It may lie in memory. */
+	o.flags = JOURNAL_CREATE | JOURNAL_VOLATILE;
+	o.segment_size = SMALL;
+	o.driver = "thread";
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	ck_assert_msg(strstr(trail_of(j), "kernel.seccomp=filter: ") != NULL,
+		      "%s", trail_of(j));
+	ck_assert_msg(strstr(trail_of(j), "; let the filter pass") != NULL,
+		      "%s", trail_of(j));
+	ck_assert_int_eq(journal_close(j), 0);
+}
+
 START_TEST(a_seccomp_filter_that_refuses_the_ring_is_survived_and_told)
 {
 	static const int errnos[] = { EPERM, ENOSYS };
@@ -486,6 +506,9 @@ START_TEST(a_seccomp_filter_that_refuses_the_ring_is_survived_and_told)
 	for (int i = 0; i < 2; i++) {
 		setup();
 		in_a_child(without_by_filter, errnos[i]);
+		teardown();
+		setup();
+		in_a_child(told_by_the_probe, errnos[i]);
 		teardown();
 	}
 }
