@@ -248,6 +248,7 @@ def table(rows, path):
     width = max(len(d) for d in drives + ["16384/4024"]) + 1
     with open(path, "w", encoding="utf-8") as f:
         f.write(TABLE_HEAD)
+        f.write(f"Kernels: {' '.join(kernels)}\n\n")
         f.write(f"{'LAYOUT':14}{'USER':6}{'KERNEL':11}{'CHOSEN':12}"
                 f"{'NVME-FLUSH':22}"
                 + "".join(f"{d:>{width}}" for d in drives).rstrip() + "\n")
