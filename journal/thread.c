@@ -106,6 +106,8 @@ void *jnl_committer_main(void *arg)
 				pthread_cond_wait(&c->work, &j->lock);
 		}
 	}
+	if (c->ring)
+		jnl_ring_release(c->ring);
 	pthread_mutex_unlock(&j->lock);
 	return NULL;
 }
@@ -129,6 +131,8 @@ void jnl_committer_stop(journal *j)
 	pthread_mutex_lock(&j->lock);
 	if (j->loop)
 		jnl_loop_drain(j);
+	if (j->loop && c->ring)
+		jnl_ring_release(c->ring);
 	c->stop = true;
 	pthread_cond_signal(&c->work);
 	pthread_mutex_unlock(&j->lock);

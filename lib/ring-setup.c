@@ -273,6 +273,17 @@ static void unmap(struct io_uring *u)
 	(void)munmap(u->sq.ring_ptr, u->sq.ring_sz);
 }
 
+void jnl_ring_release(struct jnl_ring *ring)
+{
+	if (ring->used)
+		return;
+	/* Without the lock it may not write. */
+	if (!ring->broken)
+		ring->broken = -EBADF;
+	(void)ring->sys->ring_register(ring->sys, ring->uring.ring_fd,
+				       IORING_UNREGISTER_FILES, NULL, 0);
+}
+
 void jnl_ring_close(struct jnl_ring *ring, bool mapped)
 {
 	if (!ring)

@@ -165,6 +165,14 @@ uint32_t jnl_ring_in_flight(const struct jnl_ring *ring);
 int jnl_ring_broken(const struct jnl_ring *ring);
 
 /*
+ * The owner's last call, if nothing is in flight: the files are let go of now,
+ * the lock among them.  Closing a ring alone lets go of them some time later,
+ * and keeps a device or a mount busy meanwhile.  No operation can be started
+ * any more.
+ */
+void jnl_ring_release(struct jnl_ring *ring);
+
+/*
  * Close it, from any thread.  With operations in flight the kernel goes on
  * with them and keeps the lock meanwhile.  mapped: false in a child of
  * fork(2), where the ring's memory is not.

@@ -158,6 +158,14 @@ static int lazy_flush(struct jnl_sys *sys, int fd)
 	return 0;
 }
 
+static int lazy_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
+{
+	(void)sys;
+	(void)fd;
+	(void)nsid;
+	return 0;
+}
+
 static void open_journal(const char *path, const char *method,
 			 const char *driver, const char *cheat)
 {
@@ -176,6 +184,7 @@ static void open_journal(const char *path, const char *method,
 		lazy = *jnl_sys_linux();
 		lazy.pwrite = lazy_pwrite;
 		lazy.fdatasync = lazy_flush;
+		lazy.nvme_flush = lazy_nvme_flush;
 		env.sys = &lazy;
 	}
 	ret = jnl_open(&j, path, &o, &env);

@@ -439,6 +439,27 @@ START_TEST(what_the_kernel_has_seen_is_waited_for)
 }
 END_TEST
 
+START_TEST(a_ring_that_is_released_holds_nothing_and_starts_nothing)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	start();
+	ck_assert_int_eq(fcntl(lock_fd, F_OFD_SETLK, &fl), 0);
+	close(lock_fd);
+	lock_fd = -1;
+	/* with something in flight it keeps what it has */
+	put(0, BLOCK, 1);
+	jnl_ring_release(ring);
+	ck_assert(is_locked());
+	ck_assert_int_eq(finish(), 0);
+	jnl_ring_release(ring);
+	ck_assert(!is_locked());
+	ck_assert_int_lt(jnl_ring_write(ring, file, memory, BLOCK, 0, 0, BLOCK,
+					NULL), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(the_lock_is_held_until_the_ring_is_gone)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -476,6 +497,7 @@ int main(void)
 		a_file_that_is_not_kept_is_let_go_of,
 		what_the_kernel_has_not_seen_may_be_done_in_another_way,
 		what_the_kernel_has_seen_is_waited_for,
+		a_ring_that_is_released_holds_nothing_and_starts_nothing,
 		the_lock_is_held_until_the_ring_is_gone,
 	};
 
