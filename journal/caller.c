@@ -75,18 +75,36 @@ static void call_driver(journal *j)
 		jnl_committer_call(j);
 }
 
-static int append(journal *j, const struct request *rq)
+static int put(journal *j, const struct request *rq)
+{
+	if (rq->group)
+		return jnl_engine_append_group(&j->engine, rq->iov, rq->count,
+					       rq->ret_lsn);
+	return jnl_engine_append(&j->engine, rq->iov, rq->count, rq->len,
+				 rq->ret_lsn);
+}
+
+/* Whether there is a batch besides the one that gathers: it need not wait. */
+static bool driver_due(const journal *j)
+{
+	return j->committer && j->engine.used > 1;
+}
+
+/* After each append, beside the driver. */
+static void appended(journal *j)
+{
+	if (j->away)
+		j->away--;
+	if (j->helper.parked)
+		jnl_helper_call(j);
+}
+
+/* See a request through to which put() has answered ret. */
+static int append(journal *j, const struct request *rq, int ret)
 {
 	struct jnl_engine *e = &j->engine;
-	int ret;
 
-	for (;;) {
-		if (rq->group)
-			ret = jnl_engine_append_group(e, rq->iov, rq->count,
-						      rq->ret_lsn);
-		else
-			ret = jnl_engine_append(e, rq->iov, rq->count, rq->len,
-						rq->ret_lsn);
+	for (;; ret = put(j, rq)) {
 		/* The error that ended it may look like one of a refusal. */
 		if (e->error)
 			return e->error;
@@ -109,13 +127,9 @@ static int append(journal *j, const struct request *rq)
 	}
 	if (ret < 0)
 		return ret;
-	if (j->away)
-		j->away--;
-	/* Something besides the batch that gathers: it need not wait. */
-	if (j->committer && j->engine.used > 1)
+	if (driver_due(j))
 		call_driver(j);
-	if (j->helper.parked)
-		jnl_helper_call(j);
+	appended(j);
 	return 0;
 }
 
@@ -172,13 +186,22 @@ static int append_one(journal *j, const struct iovec *iov, int iovcnt,
 	rq.len = len;
 	/* In an event loop only who waits anyway waits for room. */
 	rq.wait = sync || !j->loop;
-	state = jnl_enter(j);
-	ret = append(j, &rq);
-	if (!ret && sync)
-		ret = sync_to(j, lsn);
-	else
+	pthread_mutex_lock(&j->lock);
+	ret = put(j, &rq);
+	if (!ret && !sync && !driver_due(j)) {
+		/* The way of most, and no cancellation point on it: turning
+		 * cancellation off and on would cost as much as the copy. */
+		appended(j);
 		jnl_pass_on(j);
-	jnl_cancel_restore(state);
+	} else {
+		state = jnl_cancel_off();
+		ret = append(j, &rq, ret);
+		if (!ret && sync)
+			ret = sync_to(j, lsn);
+		else
+			jnl_pass_on(j);
+		jnl_cancel_restore(state);
+	}
 	if (!ret && ret_lsn)
 		*ret_lsn = lsn;
 	return ret;
@@ -205,7 +228,7 @@ int journal_append_group(journal *j, const struct iovec *records, int count,
 	if (count < 1 || count > GROUP_LIMIT || !records)
 		return -EINVAL;
 	state = jnl_enter(j);
-	ret = append(j, &rq);
+	ret = append(j, &rq, put(j, &rq));
 	jnl_pass_on(j);
 	jnl_cancel_restore(state);
 	return ret;

@@ -35,8 +35,11 @@ static uint64_t block_up(const struct jnl_engine *e, uint64_t v)
 
 static struct jnl_batch *batch_at(struct jnl_engine *e, uint32_t i)
 {
+	uint32_t place = e->head + i;
+
+	/* No division: every append comes here. */
 	assert(i < e->used);
-	return &e->queue[(e->head + i) % e->queue_len];
+	return &e->queue[place < e->queue_len ? place : place - e->queue_len];
 }
 
 static uint64_t segment_of(const struct jnl_engine *e,
@@ -222,14 +225,20 @@ static int begin(struct jnl_engine *e, uint64_t need,
 		b->end = lsn - e->cfg.block_size;
 		e->tail = b->end;
 	}
-	*ret_batch = push(e, JNL_GATHERING, lsn, 0,
-			  e->free_data[--e->free_data_n]);
+	b = push(e, JNL_GATHERING, lsn, 0, e->free_data[--e->free_data_n]);
+	b->size_max = e->cfg.segment_size - lsn % e->cfg.segment_size;
+	if (b->size_max > e->batch_max)
+		b->size_max = e->batch_max;
+	*ret_batch = b;
 	return 0;
 }
 
 static void copy_record(uint8_t *p, const struct iovec *iov, int iovcnt,
 			uint64_t len)
 {
+	/* The padding is the upper end of the last word, which comes first:
+	 * what follows writes over the rest of it. */
+	jnl_put64(p + jnl_record_size(len) - 8, 0);
 	jnl_put64(p, len);
 	p += JNL_RECORD_WORD;
 	for (int i = 0; i < iovcnt; i++) {
@@ -237,7 +246,6 @@ static void copy_record(uint8_t *p, const struct iovec *iov, int iovcnt,
 			memcpy(p, iov[i].iov_base, iov[i].iov_len);
 		p += iov[i].iov_len;
 	}
-	memset(p, 0, jnl_record_size(len) - JNL_RECORD_WORD - len);
 }
 
 /*
@@ -248,13 +256,12 @@ static int batch_with_room(struct jnl_engine *e, uint64_t need,
 			   struct jnl_batch **ret_batch)
 {
 	struct jnl_batch *b = gathering(e);
-	uint64_t size, offset;
+	uint64_t size;
 
 	if (!b)
 		return begin(e, need, ret_batch);
 	size = block_up(e, JNL_BATCH_HEADER + b->body_len + need);
-	offset = b->lsn % e->cfg.segment_size;
-	if (size > e->batch_max || size > e->cfg.segment_size - offset) {
+	if (size > b->size_max) {
 		close_batch(e, b);
 		return begin(e, need, ret_batch);
 	}

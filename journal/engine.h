@@ -75,6 +75,7 @@ struct jnl_batch {
 	uint32_t flags;		/* JNL_BATCH_* */
 	uint32_t count;
 	uint32_t body_len;
+	uint64_t size_max;	/* gathering: what image and segment hold */
 	uint32_t size;		/* bytes to write, block aligned; set at hand-out */
 	uint8_t *image;
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */

@@ -15,6 +15,10 @@
 #include <xxhash.h>
 
 #include "journal/format.h"
+#include "journal/sum-avx2.h"
+
+/* Up to here XXH3 uses no vectors (XXH3_MIDSIZE_MAX in xxhash.h). */
+#define SUM_SHORT	240
 
 bool jnl_is_zero(const uint8_t *p, size_t len)
 {
@@ -29,6 +33,10 @@ uint64_t jnl_seed(const uint8_t uuid[JNL_UUID_LEN])
 
 uint64_t jnl_checksum(const void *data, size_t len, uint64_t seed)
 {
+#ifdef BUILD_AVX2
+	if (len > SUM_SHORT && __builtin_cpu_supports("avx2"))
+		return jnl_sum_avx2(data, len, seed);
+#endif
 	return XXH3_64bits_withSeed(data, len, seed);
 }
 

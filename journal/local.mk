@@ -28,11 +28,20 @@ libcore_la_SOURCES += \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
 	journal/segment.c journal/segment.h \
+	journal/sum-avx2.h \
 	journal/thread.c \
 	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
 	journal/view.c journal/view.h \
 	journal/wake.c
+
+# One file with other flags than the rest.
+if BUILD_AVX2
+noinst_LTLIBRARIES += libavx2.la
+libavx2_la_SOURCES = journal/sum-avx2.c
+libavx2_la_CFLAGS = $(AM_CFLAGS) -mavx2
+libcore_la_LIBADD += libavx2.la
+endif
 
 lib_LTLIBRARIES += libjournal.la
 libjournal_la_SOURCES =

@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "journal/format.h"
+#include "journal/sum-avx2.h"
 #include "tests/lib/suite.h"
 
 #define SEED 0x0123456789abcdefull
@@ -40,6 +44,38 @@ static struct jnl_batch_header make_batch(uint8_t *block, uint64_t lsn)
 	jnl_batch_encode(block, &h, SEED);
 	return h;
 }
+
+/* XXH3 as this file has it: for what the compiler may use anywhere. */
+static void check_sum(const uint8_t *p, size_t len, uint64_t seed)
+{
+	uint64_t sum = XXH3_64bits_withSeed(p, len, seed);
+
+	ck_assert_uint_eq(jnl_checksum(p, len, seed), sum);
+#ifdef BUILD_AVX2
+	if (__builtin_cpu_supports("avx2"))
+		ck_assert_uint_eq(jnl_sum_avx2(p, len, seed), sum);
+#endif
+}
+
+START_TEST(a_checksum_is_the_same_on_every_processor)
+{
+	static const uint64_t seeds[] = { 0, 1, SEED, UINT64_MAX };
+	static const size_t longer[] = {
+		2048, 2049, 4031, 4032, 4096, 16384, 34816, 65535,
+	};
+	static uint8_t input[65536 + 8];
+
+	for (uint32_t i = 0; i < sizeof(input); i++)
+		input[i] = (uint8_t)(i * 2654435761u >> 24);
+	for (size_t s = 0; s < sizeof(seeds) / sizeof(seeds[0]); s++) {
+		for (size_t len = 0; len <= 1100; len++)
+			check_sum(input, len, seeds[s]);
+		/* off any vector's alignment */
+		for (size_t i = 0; i < sizeof(longer) / sizeof(longer[0]); i++)
+			check_sum(input + 8, longer[i], seeds[s]);
+	}
+}
+END_TEST
 
 START_TEST(a_segment_header_reads_back_as_it_was_written)
 {
@@ -250,6 +286,7 @@ START_TEST(records_that_do_not_fit_their_body_are_refused)
 END_TEST
 
 RUN_SUITE("format", 20,
+	  a_checksum_is_the_same_on_every_processor,
 	  a_segment_header_reads_back_as_it_was_written,
 	  any_flipped_bit_of_a_segment_header_makes_it_bad,
 	  a_newer_version_is_told_from_damage,

@@ -365,6 +365,59 @@ START_TEST(a_cancelled_thread_leaves_the_journal_usable)
 }
 END_TEST
 
+#define CANCELLED_COUNT	2000
+
+struct cancelled {
+	journal *j;
+	int appended;
+};
+
+/* Append over several segments, with all that an append may wait for. */
+static void *append_cancelled(void *arg)
+{
+	struct cancelled *c = arg;
+	char text[200] = "";
+	struct iovec iov = { text, sizeof(text) };
+	uint64_t lsn = 0;
+	int ret = 0;
+
+	(void)pthread_cancel(pthread_self());
+	while (!ret && c->appended < CANCELLED_COUNT) {
+		ret = journal_append(c->j, &iov, 1, &lsn);
+		if (!ret)
+			c->appended++;
+		else if (ret == -EAGAIN)
+			ret = journal_sync(c->j, lsn);
+	}
+	return NULL;
+}
+
+START_TEST(a_cancelled_thread_appends_all_the_same)
+{
+	static const char *const drivers[] = { "caller", "thread", "loop" };
+	struct jnl_env env = { .choice = &choice_dsync };
+
+	for (int d = 0; d < 3; d++) {
+		struct journal_options o = JOURNAL_OPTIONS_INIT;
+		struct cancelled c = { 0 };
+		pthread_t t;
+
+		setup();
+		o.flags = JOURNAL_CREATE;
+		o.segment_size = SMALL;
+		o.driver = drivers[d];
+		ck_assert_int_eq(jnl_open(&c.j, path, &o, &env), 0);
+		ck_assert_int_eq(pthread_create(&t, NULL, append_cancelled,
+						&c), 0);
+		ck_assert_int_eq(pthread_join(t, NULL), 0);
+		ck_assert_int_eq(c.appended, CANCELLED_COUNT);
+		ck_assert_int_eq(journal_commit(c.j, NULL, 0, NULL), 0);
+		ck_assert_int_eq(journal_close(c.j), 0);
+		teardown();
+	}
+}
+END_TEST
+
 /*
  * A writer that dies, and leaves somebody behind who has its lock for so long:
  * as a ring has it whose last write has not landed.
@@ -616,6 +669,7 @@ int main(void)
 		a_lost_ring_ends_the_journal_and_nothing_acknowledged_goes,
 		a_child_of_fork_is_told_and_can_let_go,
 		a_cancelled_thread_leaves_the_journal_usable,
+		a_cancelled_thread_appends_all_the_same,
 		the_lock_of_a_dead_writer_is_waited_for,
 		a_seccomp_filter_that_refuses_the_ring_is_survived_and_told,
 		a_user_who_may_lock_no_memory_goes_on_without_registered_buffers,
