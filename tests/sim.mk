@@ -10,11 +10,13 @@ check_PROGRAMS += tests/sim/crash
 TESTS += tests/sim/crash
 tests_sim_crash_SOURCES = \
 	tests/sim/broken.c \
+	tests/sim/calls.c \
 	tests/sim/crash.c tests/sim/crash.h \
 	tests/sim/emit.c \
+	tests/sim/engine.c \
 	tests/sim/image.c \
 	tests/sim/judge.c \
-	tests/sim/life.c \
+	tests/sim/life.c tests/sim/life.h \
 	tests/sim/records.c
 tests_sim_crash_LDADD = tests/libsim.la libcore.la
 
