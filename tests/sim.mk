@@ -17,7 +17,9 @@ tests_sim_crash_SOURCES = \
 	tests/sim/image.c \
 	tests/sim/judge.c \
 	tests/sim/life.c tests/sim/life.h \
-	tests/sim/records.c
+	tests/sim/loop.c \
+	tests/sim/records.c \
+	tests/sim/ring.c
 tests_sim_crash_LDADD = tests/libsim.la libcore.la
 
 if HAVE_CHECK

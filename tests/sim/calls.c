@@ -22,6 +22,22 @@ void check_error(struct world *w, const char *call, int ret)
 			 call, ret);
 }
 
+/*
+ * Nothing was appended, and nothing is wrong: there is no room on the device,
+ * or none now, in an event loop.
+ */
+static bool is_refused(const struct world *w, struct process *p, int ret,
+		       bool waits)
+{
+	if (p->j->engine.error)
+		return false;
+	if (p->loop && !waits && ret == -EAGAIN) {
+		p->needed = true;
+		return true;
+	}
+	return is_full(w, ret);
+}
+
 bool append(struct world *w, struct process *p, bool commit)
 {
 	uint32_t n = w->appended;
@@ -39,7 +55,7 @@ bool append(struct world *w, struct process *p, bool commit)
 	w->joined[n] = false;
 	w->appended++;
 	ret = (commit ? journal_commit : journal_append)(p->j, iov, 2, &lsn);
-	if (is_full(w, ret)) {
+	if (is_refused(w, p, ret, commit)) {
 		w->appended--;
 		return true;
 	}
@@ -84,7 +100,7 @@ bool append_group(struct world *w, struct process *p)
 			ret = journal_commit(p->j, &iov[i], 1, &lsn[i]);
 	else
 		ret = journal_append_group(p->j, iov, (int)n, lsn);
-	if (is_full(w, ret)) {
+	if (is_refused(w, p, ret, !p->loop)) {
 		w->appended = first;
 		return true;
 	}

@@ -1,8 +1,8 @@
 /*
  * tests/sim/life.c - what a process does with the journal before it dies.
  *
- * Two drivers over the same engine: the caller (calls.c), and the simulator
- * (engine.c).
+ * Three drivers over the same engine: the caller (calls.c), the simulator
+ * (engine.c) and an event loop (loop.c).
  */
 #include "config.h"
 
@@ -108,7 +108,11 @@ bool helper_step(struct world *w, struct process *p, bool idle)
 	return done;
 }
 
-static int open_journal(struct world *w, journal **ret_j)
+enum driver { CALLER, SIMULATOR, LOOP };
+
+static const char *const driver_name[] = { "caller", "simulator", "loop" };
+
+static int open_journal(struct world *w, journal **ret_j, enum driver driver)
 {
 	struct journal_error error = { 0 };
 	struct journal_options options = JOURNAL_OPTIONS_INIT;
@@ -124,6 +128,9 @@ static int open_journal(struct world *w, journal **ret_j)
 	options.record_max = w->record_max;
 	options.queue_depth = 1 + sim_pick(&w->pick, w->depth);
 	options.error = &error;
+	if (driver == LOOP)
+		options.driver = "loop";
+	ring_use(w);
 	w->opening = true;
 	ret = jnl_open(ret_j, SIM_DIR, &options, &env);
 	w->opening = false;
@@ -176,7 +183,7 @@ static void close_clean(struct world *w, struct process *p)
 	}
 }
 
-static void run(struct world *w, struct process *p, bool engine)
+static void run(struct world *w, struct process *p, enum driver driver)
 {
 	if (w->rule && w->rule->table)
 		w->rule->table(w, &w->sim, false);
@@ -184,15 +191,30 @@ static void run(struct world *w, struct process *p, bool engine)
 	add_point(w);
 	if (w->rule && w->rule->opens_only && w->life)
 		return;
-	if (engine)
+	if (driver == SIMULATOR)
 		run_engine(w, p);
+	else if (driver == LOOP)
+		run_loop(w, p);
 	else
 		run_caller(w, p);
 }
 
+static enum driver driver_of(struct world *w)
+{
+	const struct rule *r = w->rule;
+	unsigned int n = sim_pick(&w->pick, r ? 2 : 3);
+
+	if (w->always_loop || (r && r->loop_only))
+		return LOOP;
+	if (r && (r->engine_only || r->caller_only))
+		return r->engine_only ? SIMULATOR : CALLER;
+	return (enum driver)n;
+}
+
 void live(struct world *w)
 {
-	bool engine = sim_pick(&w->pick, 2), clean;
+	enum driver driver = driver_of(w);
+	bool clean;
 	struct process p = { 0 };
 
 	process(w, &w->sim, w->disk);
@@ -211,8 +233,6 @@ void live(struct world *w)
 	w->fail_open = w->fail_after && !w->rule && !sim_pick(&w->pick, 3);
 	if (w->fail_open)
 		w->fail_after = 1 + w->fail_after % 8;
-	if (w->rule && (w->rule->engine_only || w->rule->caller_only))
-		engine = w->rule->engine_only;
 	p.buf = malloc(w->record_max + 1);
 	p.limit = w->appended + (w->small ? 3 : w->harsh ? 24 : 60);
 	if (!p.buf)
@@ -221,10 +241,10 @@ void live(struct world *w)
 		p.limit = MAX_RECORDS;
 	add_point(w);
 	note(w, "life %d: %s, method %d, %u records, %u acknowledged", w->life,
-	     engine ? "simulator" : "caller", w->method, w->appended,
-	     w->acked);
-	if (!open_journal(w, &p.j))
-		run(w, &p, engine);
+	     driver_name[driver], w->method, w->appended, w->acked);
+	w->loop = p.loop = driver == LOOP;
+	if (!open_journal(w, &p.j, driver))
+		run(w, &p, driver);
 	clean = p.j && !(w->rule && w->rule->opens_only) &&
 		!sim_pick(&w->pick, 3);
 	if (clean)

@@ -27,6 +27,8 @@ struct process {
 	uint32_t limit;		/* records in the journal when life ends */
 	bool needed;		/* an append waits for the helper */
 	uint64_t ready_end;	/* a broken driver: the true one, or 0 */
+	bool loop;		/* in an event loop: nothing waits for room */
+	uint64_t told;		/* the frontier that journal_durable() told */
 };
 
 /* ------------------------------------------------------------------------
@@ -77,5 +79,20 @@ void run_engine(struct world *w, struct process *p);
 void land(struct world *w, struct process *p);
 /* The process is dead: what it had begun is the disk's affair. */
 void abandon(struct process *p);
+
+/* ------------------------------------------------------------------------
+ * loop.c
+ */
+
+void run_loop(struct world *w, struct process *p);
+
+/* ------------------------------------------------------------------------
+ * ring.c: lib/ring.h, on the simulated disk
+ */
+
+/* The process that opens next is of this world. */
+void ring_use(struct world *w);
+/* An operation that is under way ends, whichever.  False: none is. */
+bool ring_complete(void);
 
 #endif
