@@ -10,12 +10,16 @@ check_PROGRAMS += tests/sim/crash
 TESTS += tests/sim/crash
 tests_sim_crash_SOURCES = \
 	tests/sim/broken.c \
+	tests/sim/calls.c \
 	tests/sim/crash.c tests/sim/crash.h \
 	tests/sim/emit.c \
+	tests/sim/engine.c \
 	tests/sim/image.c \
 	tests/sim/judge.c \
-	tests/sim/life.c \
-	tests/sim/records.c
+	tests/sim/life.c tests/sim/life.h \
+	tests/sim/loop.c \
+	tests/sim/records.c \
+	tests/sim/ring.c
 tests_sim_crash_LDADD = tests/libsim.la libcore.la
 
 if HAVE_CHECK

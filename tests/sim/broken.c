@@ -479,6 +479,12 @@ static const struct rule rules[] = {
 	  .methods = { DIRECT_DSYNC, DIRECT_DSYNC, DIRECT_DSYNC },
 	  .raw = true, .table = slot_unflushed,
 	  .what = "what a slot holds is durable before its entry is" },
+	{ .name = "loop-told", .methods = { DIRECT_DSYNC, DIRECT_FLUSH, -1 },
+	  .loop_only = true, .told_early = true,
+	  .what = "what journal_durable tells is durable, not what it submits" },
+	{ .name = "loop-rings", .methods = { DIRECT_DSYNC, DIRECT_FLUSH, -1 },
+	  .loop_only = true, .ring_silent = true,
+	  .what = "a completion rings the eventfd of an event loop" },
 	{ .name = "parent-dirsync", .methods = ANY, .table = parent_unsynced,
 	  .what = "a new journal's parent is fsynced before open returns" },
 };

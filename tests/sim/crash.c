@@ -38,7 +38,7 @@ struct options {
 	uint64_t states;
 	int jobs;
 	int seconds;
-	bool one, verbose, falsify, raw;
+	bool one, verbose, falsify, raw, loop;
 	const struct rule *rule;
 	const char *emit;
 };
@@ -354,6 +354,7 @@ static struct world *world_new(const struct options *o, struct counts *counts)
 	w->rule = o->rule;
 	w->verbose = o->verbose;
 	w->always_raw = o->raw;
+	w->always_loop = o->loop;
 	/* A world that is replayed is replayed to its end. */
 	w->enough = o->one || o->emit ? UINT64_MAX :
 		    (o->states + (uint64_t)o->jobs - 1) / (uint64_t)o->jobs;
@@ -390,10 +391,10 @@ static void world_reset(struct world *w, uint64_t seed)
 static void tell(const struct options *o, const struct world *w)
 {
 	fprintf(stderr, "world %llu, life %d: %s\n"
-		"again: tests/sim/crash%s%s%s --replay %llu --verbose\n",
+		"again: tests/sim/crash%s%s%s%s --replay %llu --verbose\n",
 		(unsigned long long)w->seed, w->life, w->violation,
 		o->rule ? " --break " : "", o->rule ? o->rule->name : "",
-		o->raw ? " --raw" : "",
+		o->raw ? " --raw" : "", o->loop ? " --loop" : "",
 		(unsigned long long)w->seed);
 }
 
@@ -487,8 +488,8 @@ static void report(const struct options *o, const struct counts *c,
 	printf("seed %llu: %llu distinct crash states in %.1f s\n",
 	       (unsigned long long)o->seed, (unsigned long long)c->states,
 	       seconds);
-	printf("  %llu of them on a block device\n",
-	       (unsigned long long)c->raw);
+	printf("  %llu of them on a block device, %llu of an event loop\n",
+	       (unsigned long long)c->raw, (unsigned long long)c->loop);
 	printf("  %llu worlds, %llu lives, %llu points, %llu judged "
 	       "(%llu exhaustively), %llu opened again, %llu verified, "
 	       "%llu read beside the writer\n",
@@ -503,6 +504,11 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->cuts, (unsigned long long)c->kills,
 	       (unsigned long long)c->faults,
 	       (unsigned long long)c->groups);
+	printf("  %llu operations of a ring completed, %llu in part, %llu were "
+	       "not taken, %llu began beside others\n",
+	       (unsigned long long)c->completed,
+	       (unsigned long long)c->shorts, (unsigned long long)c->undone,
+	       (unsigned long long)c->beside);
 	printf("  %llu damaged: %llu reported, %llu harmless, %llu tails\n",
 	       (unsigned long long)c->damages,
 	       (unsigned long long)c->reported,
@@ -522,6 +528,7 @@ static const char usage_text[] =
 "  --seconds=N      stop after so many seconds\n"
 "  --replay=SEED    this world only\n"
 "  --raw            every world on a block device\n"
+"  --loop           every life with the loop as driver\n"
 "  --break=NAME     switch a rule off; succeeds if that shows\n"
 "  --list           the names --break takes\n"
 "  --emit=FILE      write so many images (--states) for the model\n"
@@ -534,7 +541,7 @@ static const char usage_text[] =
 
 enum { OPT_SEED = 256, OPT_STATES, OPT_JOBS, OPT_SECONDS, OPT_REPLAY,
        OPT_BREAK, OPT_LIST, OPT_EMIT, OPT_FALSIFY, OPT_VERBOSE, OPT_RAW,
-       OPT_HELP };
+       OPT_LOOP, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
@@ -543,6 +550,7 @@ static const struct option long_options[] = {
 	{ "seconds", required_argument, NULL, OPT_SECONDS },
 	{ "replay", required_argument, NULL, OPT_REPLAY },
 	{ "raw", no_argument, NULL, OPT_RAW },
+	{ "loop", no_argument, NULL, OPT_LOOP },
 	{ "break", required_argument, NULL, OPT_BREAK },
 	{ "list", no_argument, NULL, OPT_LIST },
 	{ "emit", required_argument, NULL, OPT_EMIT },
@@ -617,6 +625,9 @@ static bool parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_RAW:
 			o->raw = true;
+			break;
+		case OPT_LOOP:
+			o->loop = true;
 			break;
 		case OPT_VERBOSE:
 			o->verbose = true;

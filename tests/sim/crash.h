@@ -59,6 +59,7 @@ struct rule {
 	int methods[3];		/* of the lives; the last repeats; -1: any */
 	bool engine_only;	/* only the simulator as driver */
 	bool caller_only;
+	bool loop_only;
 	bool ack_early;		/* done is told before it is true */
 	bool ack_unordered;	/* any complete batch is taken for durable */
 	bool ready_early;	/* ready_end is moved before the filling */
@@ -74,6 +75,8 @@ struct rule {
 	bool tears;		/* ... and does */
 	bool moves;		/* somebody moves the blocks of spares */
 	bool settle_early;	/* a Flush counts for a new segment at once */
+	bool told_early;	/* what was handed out is taken for durable */
+	bool ring_silent;	/* completions do not ring */
 };
 
 struct point {
@@ -91,6 +94,10 @@ struct counts {
 	uint64_t damages, reported, harmless, silent;
 	uint64_t faults, exhaustive, live, groups;
 	uint64_t raw;		/* of the states, those of a block device */
+	uint64_t loop;		/* ... and those of an event loop */
+	/* Operations of its ring: completed, in part, not taken, and begun
+	 * while others were under way. */
+	uint64_t completed, shorts, undone, beside;
 };
 
 struct seen {
@@ -141,7 +148,8 @@ struct world {
 	struct seen *images, *verdicts;
 	struct emit *emit;
 	bool verbose;
-	bool always_raw;
+	bool always_raw, always_loop;
+	bool loop;		/* the driver of the life */
 	const struct sim_disk *judged;
 	char violation[600];
 	jmp_buf stop;
@@ -198,7 +206,7 @@ void judge_damage(struct world *w, const struct point *p,
 		  const struct sim_disk *disk);
 
 /* ------------------------------------------------------------------------
- * life.c: what processes do
+ * life.c (see life.h): what processes do
  */
 
 /* One life on w->disk; leaves its points. */

@@ -275,6 +275,7 @@ bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
 	fresh = seen_add(w->images, image);
 	w->counts->states += fresh;
 	w->counts->raw += fresh && w->raw;
+	w->counts->loop += fresh && w->loop;
 	w->counts->judged++;
 	w->trim = p->trim;
 	/* One in a few, so that they are of many worlds. */
