@@ -539,6 +539,12 @@ int jnl_ring_broken(const struct jnl_ring *ring)
 	return ring->broken;
 }
 
+void jnl_ring_release(struct jnl_ring *ring)
+{
+	if (!ring->used && !ring->broken)
+		ring->broken = -EBADF;
+}
+
 void jnl_ring_close(struct jnl_ring *ring, bool mapped)
 {
 	(void)mapped;
