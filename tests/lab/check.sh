@@ -1,16 +1,16 @@
 #!/bin/sh
 # check.sh - the lab's tests, on each KERNEL named (all three unless named).
 #
-#     tests/lab/check.sh [--short] [--keep DIR] [KERNEL]...
+#     tests/lab/check.sh [--short] [--only PART] [--keep DIR] [KERNEL]...
 #
 # Wants $top_builddir, where everything is built.
 #
-#   survey     facts and methods on every drive, judged by check.py.  The table
+#   surveys    facts and methods on every drive, judged by check.py.  The table
 #              that is made must be doc/lab-matrix, if that has the same
 #              kernels; UPDATE=1 writes it there
 #   programs   the project's tests that depend on the kernel
-#   nvme.sh    the method nvme-flush and untorn writes
-#   powercut.sh  recorded writes, cut; needs root
+#   flushes    the method nvme-flush and untorn writes
+#   cuts       recorded writes, and what a power cut leaves; needs root
 #
 # --short is for continuous integration: fewer drives, power cuts and kills.
 # --keep leaves what the guests brought back in DIR.  Ends with "N passed, N
@@ -167,6 +167,7 @@ timed()
 	echo "# $*: $(($(date +%s) - begin)) s"
 }
 
+parts="surveys programs flushes cuts"
 short=
 kept=
 out=
@@ -184,6 +185,14 @@ while [ $# -gt 0 ]; do
 		exit 0 ;;
 	--short)
 		short=1 ;;
+	--only)
+		case " surveys programs flushes cuts " in
+		*" ${2-} "*) parts=$2 ;;
+		*)
+			echo "lab: --only surveys, programs, flushes or cuts" >&2
+			exit 2 ;;
+		esac
+		shift ;;
 	--keep)
 		kept=${2:-kept}
 		[ $# -lt 2 ] || shift ;;
@@ -219,9 +228,8 @@ esac
 passed=0
 failed=0
 skipped=0
-timed surveys "$@"
-timed programs "$@"
-timed flushes "$@"
-timed cuts "$@"
+for part in $parts; do
+	timed "$part" "$@"
+done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
