@@ -3,9 +3,9 @@
  *
  * A reader recovers the journal first, so it knows where it ends, and then
  * walks the chain from the first batch of the segment that holds the wanted
- * LSN.  Every batch is judged (header, link, body, padding) before a record
- * of it is given out, and each record once it is its turn; below the end,
- * whatever does not count is damage, unless a writer has given it back since.
+ * LSN.  Every batch is judged whole (header, link, body, padding, records)
+ * before a record of it is given out; below the end, whatever does not count
+ * is damage, unless a writer has given it back since.
  *
  * Without a writer it reads through the page cache: recovery has read what may
  * differ from the medium past it, and the chain's sums tie both together.
@@ -39,7 +39,6 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
-	uint32_t count;			/* records that are to come in it */
 };
 
 /* Keep the first failure until the next seek. */
@@ -75,8 +74,8 @@ static int get_batch(journal_reader *r, uint64_t place,
 {
 	int ret;
 
-	ret = jnl_batch_find(&r->view, place, r->at.rec.seed,
-			     r->linked ? &r->prev : NULL, h, p);
+	ret = jnl_batch_at(&r->view, place, r->at.rec.seed,
+			   r->linked ? &r->prev : NULL, h, p);
 	if (ret == 1 && jnl_batch_end(h, r->view.block_size,
 				      r->view.segment_size) > r->at.rec.end)
 		ret = 0;
@@ -138,32 +137,22 @@ static int next_batch(journal_reader *r)
 		r->body_lsn = place + JNL_BATCH_HEADER;
 		r->body_len = h.body_len;
 		r->body_off = 0;
-		r->count = h.count;
 		return 1;
 	}
 	return 0;
 }
 
-/* A body whose checksum is good, and no sound writer wrote it so. */
-static int no_record(journal_reader *r)
-{
-	uint64_t lsn = r->body_lsn - JNL_BATCH_HEADER;
-
-	r->body_off = r->body_len = 0;
-	return damaged(r, lsn, "makes no sense");
-}
-
-/* The next record of the current batch: 1, or an error. */
+/* The next record of the current batch. */
 static inline int take_record(journal_reader *r,
 			      struct journal_record *ret_record)
 {
 	uint64_t lsn = r->body_lsn + r->body_off;
 	const uint8_t *data;
 	uint32_t len;
+	bool good = jnl_record_next(r->body, r->body_len, &r->body_off, &data,
+				    &len);
 
-	if (!jnl_record_next(r->body, r->body_len, &r->body_off, &data, &len) ||
-	    !r->count-- || (r->body_off == r->body_len && r->count))
-		return no_record(r);
+	assert(good);
 	ret_record->lsn = lsn;
 	ret_record->data = data;
 	ret_record->len = len;

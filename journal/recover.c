@@ -64,9 +64,9 @@ static int damaged(struct recovery *r, int code, enum journal_finding finding,
 
 /* ------------------------------------------------------------------------ */
 
-int jnl_batch_find(struct jnl_view *view, uint64_t lsn, uint64_t seed,
-		   const uint64_t *prev, struct jnl_batch_header *ret_h,
-		   const uint8_t **ret_p)
+int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
+		 const uint64_t *prev, struct jnl_batch_header *ret_h,
+		 const uint8_t **ret_p)
 {
 	struct jnl_batch_header h;
 	const uint8_t *p;
@@ -85,20 +85,12 @@ int jnl_batch_find(struct jnl_view *view, uint64_t lsn, uint64_t seed,
 		return ret;
 	*ret_h = h;
 	*ret_p = p;
-	return jnl_batch_body_good(p, &h, view->block_size, seed) ? 1 : 2;
-}
-
-int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
-		 const uint64_t *prev, struct jnl_batch_header *ret_h,
-		 const uint8_t **ret_p)
-{
-	int ret = jnl_batch_find(view, lsn, seed, prev, ret_h, ret_p);
-
-	if (ret == 1 && ret_h->count &&
-	    !jnl_records_good(*ret_p + JNL_BATCH_HEADER, ret_h->body_len,
-			      ret_h->count))
+	if (!jnl_batch_body_good(p, &h, view->block_size, seed))
+		return 2;
+	if (h.count && !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len,
+					 h.count))
 		return -EBADMSG;
-	return ret;
+	return 1;
 }
 
 /* ------------------------------------------------------------------------ */

@@ -80,12 +80,4 @@ int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
 		 const uint64_t *prev, struct jnl_batch_header *ret_h,
 		 const uint8_t **ret_p);
 
-/*
- * The same but for one thing: whether the body divides into its records is the
- * caller's to see, while it takes them.
- */
-int jnl_batch_find(struct jnl_view *view, uint64_t lsn, uint64_t seed,
-		   const uint64_t *prev, struct jnl_batch_header *ret_h,
-		   const uint8_t **ret_p);
-
 #endif
