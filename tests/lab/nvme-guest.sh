@@ -104,8 +104,13 @@ awk '
 / write\(1, "open/ { writer = $1 }
 /pwritev2\(/ { written[$1] = 1 }
 /fdatasync.*= 0$/ { written[$1] = 0 }
-/NVME_IOCTL_IO_CMD|_IOC\(_IOC_READ\|_IOC_WRITE, 0x4e, 0x43, 0x48\)/ {
-	if (/= 0$/) { written[$1] = 0; flushes += $1 == writer }
+# A call that another thread came between is told in two lines.
+/ ioctl\(/ {
+	command[$1] = /NVME_IOCTL_IO_CMD|_IOC\(_IOC_READ\|_IOC_WRITE, 0x4e, 0x43, 0x48\)/
+}
+/ioctl.*= 0$/ && command[$1] {
+	written[$1] = command[$1] = 0
+	flushes += $1 == writer
 }
 / write\(1, "[0-9]+\\n"/ {
 	early += written[$1]; acks++; by_now = flushes

@@ -19,8 +19,8 @@
  * flush of a commit.
  *
  * count makes COMMITS commits from one thread with nothing else going on,
- * between the marks "begin" and "end": how many flushes they took can be
- * counted in the log.
+ * between the marks "begin" and "end" and each followed by a mark: how many
+ * flushes they took can be counted in the log.
  *
  * check opens the journal as it was found and compares it with MARKS, the
  * marks up to the cut, one a line: every record that was acknowledged and not
@@ -318,6 +318,7 @@ static int do_count(char **argv)
 		ret = journal_commit(j, &iov, 1, NULL);
 		if (ret < 0)
 			die("commit", ret);
+		mark("c");
 	}
 	mark("end");
 	say();

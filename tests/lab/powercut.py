@@ -21,8 +21,10 @@ raw: as a loop device) and has "PROGRAM check" judge it by the marks before the
 cut.  The same seed gives the same images.  Needs root.  The last line says how
 many images broke a promise; exit status 0 none, 1 some, 2 trouble.
 
-flushes prints, for the part between the marks "begin" and "end", how many
-flushes and FUA writes there are, and how many writes no flush covers.
+flushes prints three numbers about the part between the marks "begin" and
+"end": how many commits, each with its mark, there are; how many of them have
+writes before the mark that no flush covers, or neither flush nor FUA write;
+and how many flushes and FUA writes there are in all.
 """
 
 import argparse
@@ -203,19 +205,28 @@ def check(args):
 
 def flushes(args):
     _, entries = read_log(args.log)
-    texts = [e.text for e in entries]
-    begin, end = texts.index("begin"), texts.index("end")
-    part = entries[begin + 1:end]
-    waiting = n_flush = n_fua = 0
-    for e in part:
-        if e.flags & FLUSH:
-            n_flush += 1
+    waiting = found = total = commits = bare = 0
+    counting = False
+    for e in entries:
+        if e.text == "begin":
+            counting = True
+        elif e.text == "end":
+            break
+        elif not counting:
+            continue
+        elif e.text:
+            commits += 1
+            bare += waiting > 0 or not found
+            total += found
+            waiting = found = 0
+        elif e.flags & FLUSH:
             waiting = 0
-        if e.flags & FUA:
-            n_fua += 1
-        elif e.count and not e.flags & MARK:
+            found += 1
+        elif e.flags & FUA:
+            found += 1
+        elif e.count:
             waiting += 1
-    print(f"{n_flush} flushes, {n_fua} FUA writes, {waiting} uncovered")
+    print(commits, bare, total)
     return 0
 
 

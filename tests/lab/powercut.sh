@@ -6,7 +6,10 @@
 #
 # Each case is FS:METHOD:DRIVER, or FS:METHOD:DRIVER:CHEAT for a control that
 # has to be caught: FS is ext4, xfs, xfs-noreflink, btrfs or raw; "-" leaves the
-# choice to the library; CHEAT is early or lazy (tests/lab/powercut.c).  A guest
+# choice to the library; CHEAT is early or lazy (tests/lab/powercut.c).  With
+# "count" for the DRIVER there are no images: of 50 commits, one after the other,
+# each is covered in the record before it returns, by one flush or FUA write.
+# A guest
 # with an NVMe namespace that has a volatile cache and FUA runs the writer, and
 # every write, flush and mark is recorded; then --images (25) images of cuts are
 # made, mounted and judged here (tests/lab/powercut.py).  Without a CASE: all of
@@ -31,6 +34,8 @@ all_cases="ext4:direct:caller ext4:direct:thread ext4:direct:loop
 	btrfs:direct:caller btrfs:buffered:caller
 	raw:direct:caller raw:direct:thread raw:nvme-flush:caller
 	raw:nvme-flush:thread raw:buffered:caller
+	ext4:nvme-flush:count ext4:direct:count ext4:buffered:count
+	raw:nvme-flush:count raw:direct:count
 	ext4:direct:caller:early ext4:direct:caller:lazy
 	raw:nvme-flush:caller:lazy"
 
@@ -76,8 +81,28 @@ if [ "$fs" != raw ]; then
 	make_fs "$fs" "$lab_nvmet" /mnt/powercut
 	journal=/mnt/powercut/j
 fi
-powercut write "$journal" nvmet-log "$method" "$driver" 2 0.7 $cheat
+if [ "$driver" = count ]; then
+	powercut count "$journal" nvmet-log "$method" 50
+else
+	powercut write "$journal" nvmet-log "$method" "$driver" 2 0.7 $cheat
+fi
 END
+
+# counted KERNEL CASE - each commit is covered before its mark, and costs one
+# flush or FUA write; the file system and the watermark may need a few more.
+counted()
+{
+	read -r commits bare found <<-END
+		$(python3 -B "$here/powercut.py" flushes "$out/nvmet-log.img")
+	END
+	said="$commits commits, $bare not covered, $found flushes and FUA writes"
+	if [ "$commits" -ne 50 ] || [ "$bare" -ne 0 ] || [ "$found" -gt 56 ]
+	then
+		echo "not ok - $1 $2: $said"
+		return 1
+	fi
+	echo "ok - $1 $2: $said"
+}
 
 # one KERNEL CASE - 0 it went as it has to.
 one()
@@ -105,6 +130,10 @@ one()
 	fi
 	said=$(sed -n 's/^life 0: \(method .*barrier [^;]*\);.*/\1/p' \
 		"$out/log")
+	if [ "${3-}" = count ]; then
+		counted "$kernel" "$case"
+		return
+	fi
 	verdict=$(python3 -B "$here/powercut.py" check "$out/nvmet-log.img" \
 		--size $((size_mib * 1048576)) --fs "${case%%[:-]*}" \
 		--program "$build/tests/lab/powercut" --count "$images" \
