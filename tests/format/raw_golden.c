@@ -217,7 +217,7 @@ static int print_device(struct maker *m)
 {
 	struct journal_report rep = JOURNAL_REPORT_INIT;
 	struct journal_record record;
-	journal_reader *r;
+	journal_reader *r = NULL;
 	int ret;
 
 	ret = jnl_reader_open(&r, m->path, 0, NULL, &m->env);
@@ -227,6 +227,7 @@ static int print_device(struct maker *m)
 		putchar('\n');
 		ret = 0;
 	}
+	journal_reader_close(r);
 	must(jnl_verify(m->path, &rep, &m->env), "verifying");
 	if (rep.code == -EBADMSG && !strcmp(rep.file, "superblock"))
 		printf("verdict: bad-superblock\n");
