@@ -487,7 +487,8 @@ bystander=$!
 exec 9>input2
 echo more >&9
 wait_for 100 [ -s acks1 ] || bad "no LSN"
-rm -rf j
+# The writer may make its next segment between the listing and the removal.
+wait_for 100 rm -rf j 2>rm.err || bad "cannot be removed: $(cat rm.err)"
 head -n 100 lines >&9 2>/dev/null || :
 exec 9>&-
 have=0
