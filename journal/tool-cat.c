@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "journal/tool.h"
@@ -21,7 +22,9 @@ static const char help[] =
 "  --null      end records with a zero byte, not with a newline\n"
 "  --help      print this and exit\n"
 "\n"
-"At damage it stops with status 1; what it printed until then is good.\n";
+"At damage it stops with status 1; what it printed until then is good.  At a\n"
+"hole of a salvaged journal it says so, goes on behind it, and ends with\n"
+"status 1.\n";
 
 struct cat {
 	const char *dir;
@@ -66,16 +69,28 @@ static int run(struct cat *c)
 	struct journal_record rec;
 	journal_reader *r = NULL;
 	int code = JNL_EXIT_DONE;
-	int ret;
+	int ret, hole;
 
 	ret = journal_reader_open(&r, c->dir, c->from, &error);
 	if (ret < 0)
 		return jnl_failed(c->dir, ret, &error);
-	while ((ret = journal_reader_next(r, &rec)) > 0 && !c->out.error)
-		print_record(c, &rec);
-	jnl_out_flush(&c->out);
-	if (ret < 0)
-		code = jnl_failed(c->dir, ret, journal_reader_error(r));
+	do {
+		while ((ret = journal_reader_next(r, &rec)) > 0 &&
+		       !c->out.error)
+			print_record(c, &rec);
+		jnl_out_flush(&c->out);
+		if (ret < 0)
+			code = jnl_failed(c->dir, ret,
+					  journal_reader_error(r));
+		/* A hole is told, and what lies behind it is printed. */
+		hole = ret == -ENODATA;
+		if (hole)
+			ret = journal_reader_seek(r,
+						  journal_reader_error(r)->lsn);
+		if (hole && ret < 0)
+			code = jnl_failed(c->dir, ret,
+					  journal_reader_error(r));
+	} while (hole && !ret);
 	journal_reader_close(r);
 	return code;
 }

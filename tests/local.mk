@@ -7,6 +7,7 @@ include tests/unit.mk
 include tests/ring.mk
 include tests/nvme.mk
 include tests/raw.mk
+include tests/salvage.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
