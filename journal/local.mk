@@ -23,7 +23,7 @@ libcore_la_SOURCES += \
 	journal/raw-lock.c \
 	journal/raw-names.c \
 	journal/raw-table.c journal/raw-table.h \
-	journal/reader.c \
+	journal/reader.c journal/reader.h \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \

@@ -20,29 +20,9 @@
 
 #include "journal/core.h"
 #include "journal/error.h"
+#include "journal/reader.h"
 
-struct journal_reader {
-	struct jnl_sys *sys;
-	char *path;
-	uint8_t *alive;			/* 0 in a child of fork(2) */
-	struct jnl_attached at;
-	struct jnl_view view;
-	bool stale;			/* what recovery found has been given back */
-	int error_code;			/* 0, or what next() returns */
-	struct journal_error error;
-
-	uint64_t pos;			/* behind the current batch */
-	uint64_t prev;			/* its header_sum */
-	bool linked;			/* prev is known */
-	uint64_t from;			/* give out no record below it */
-	/* The rest of the current batch, in the view. */
-	const uint8_t *body;
-	uint64_t body_lsn;
-	uint32_t body_len, body_off;
-};
-
-/* Keep the first failure until the next seek. */
-static int failed(journal_reader *r, int code)
+int jnl_reader_failed(journal_reader *r, int code)
 {
 	r->error_code = code;
 	return code;
@@ -53,10 +33,10 @@ static int damaged(journal_reader *r, uint64_t lsn, const char *what)
 	char file[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(file, lsn / r->view.segment_size);
-	return failed(r, jnl_error(&r->error, -EBADMSG, lsn, file,
-				   "%s/%s: the batch at %llu %s: restore the "
-				   "file from a copy", r->path, file,
-				   (unsigned long long)lsn, what));
+	(void)jnl_error(&r->error, -EBADMSG, lsn, file,
+			"%s/%s: the batch at %llu %s: restore the file from a "
+			"copy", r->path, file, (unsigned long long)lsn, what);
+	return jnl_reader_failed(r, -EBADMSG);
 }
 
 static int system_error(journal_reader *r, int code, uint64_t lsn)
@@ -64,8 +44,9 @@ static int system_error(journal_reader *r, int code, uint64_t lsn)
 	char file[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(file, lsn / r->view.segment_size);
-	return failed(r, jnl_error(&r->error, code, lsn, file, "%s/%s: %s",
-				   r->path, file, jnl_system_words(code)));
+	(void)jnl_error(&r->error, code, lsn, file, "%s/%s: %s", r->path, file,
+			jnl_system_words(code));
+	return jnl_reader_failed(r, code);
 }
 
 /* The batch at place; 1, or an error: below the end it has to be there. */
@@ -85,10 +66,11 @@ static int get_batch(journal_reader *r, uint64_t place,
 static int overtaken(journal_reader *r, unsigned long long first)
 {
 	r->stale = true;
-	return failed(r, jnl_error(&r->error, -ERANGE, first, r->path,
-				   "%s: the writer has given back the records "
-				   "below LSN %llu before they were read: go "
-				   "on at that one", r->path, first));
+	(void)jnl_error(&r->error, -ERANGE, first, r->path,
+			"%s: the writer has given back the records below LSN "
+			"%llu before they were read: go on at that one",
+			r->path, first);
+	return jnl_reader_failed(r, -ERANGE);
 }
 
 /* Go to the next batch that has records.  1, 0 at the end, or an error. */
@@ -194,7 +176,7 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	return ret;
 }
 
-static int attach(journal_reader *r)
+int jnl_reader_attach(journal_reader *r)
 {
 	int ret;
 
@@ -202,7 +184,7 @@ static int attach(journal_reader *r)
 	jnl_detach(&r->at);
 	ret = jnl_attach(r->sys, r->path, &r->at, &r->error);
 	if (ret < 0)
-		return failed(r, ret);
+		return jnl_reader_failed(r, ret);
 	r->stale = false;
 	jnl_view_init(&r->view, r->at.sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
@@ -212,12 +194,12 @@ static int attach(journal_reader *r)
 
 static int out_of_range(journal_reader *r, uint64_t lsn)
 {
-	return failed(r, jnl_error(&r->error, -ERANGE, lsn, r->path,
-				   "%s: LSN %llu is outside the journal, which "
-				   "has %llu to %llu", r->path,
-				   (unsigned long long)lsn,
-				   (unsigned long long)r->at.rec.first,
-				   (unsigned long long)r->at.rec.end));
+	(void)jnl_error(&r->error, -ERANGE, lsn, r->path,
+			"%s: LSN %llu is outside the journal, which has %llu "
+			"to %llu", r->path, (unsigned long long)lsn,
+			(unsigned long long)r->at.rec.first,
+			(unsigned long long)r->at.rec.end);
+	return jnl_reader_failed(r, -ERANGE);
 }
 
 static int seek(journal_reader *r, uint64_t lsn)
@@ -230,7 +212,7 @@ static int seek(journal_reader *r, uint64_t lsn)
 	r->body_off = r->body_len = 0;
 	/* Beside a writer the end has moved on since. */
 	if (r->at.live || r->stale || r->at.dirfd < 0) {
-		ret = attach(r);
+		ret = jnl_reader_attach(r);
 		if (ret < 0)
 			return ret;
 	}
