@@ -11,6 +11,7 @@ libcore_la_SOURCES += \
 	journal/error.c journal/error.h \
 	journal/extents.c journal/extents.h \
 	journal/flight.c \
+	journal/follow.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
