@@ -20,29 +20,9 @@
 
 #include "journal/core.h"
 #include "journal/error.h"
+#include "journal/reader.h"
 
-struct journal_reader {
-	struct jnl_sys *sys;
-	char *path;
-	uint8_t *alive;			/* 0 in a child of fork(2) */
-	struct jnl_attached at;
-	struct jnl_view view;
-	bool stale;			/* what recovery found has been given back */
-	int error_code;			/* 0, or what next() returns */
-	struct journal_error error;
-
-	uint64_t pos;			/* behind the current batch */
-	uint64_t prev;			/* its header_sum */
-	bool linked;			/* prev is known */
-	uint64_t from;			/* give out no record below it */
-	/* The rest of the current batch, in the view. */
-	const uint8_t *body;
-	uint64_t body_lsn;
-	uint32_t body_len, body_off;
-};
-
-/* Keep the first failure until the next seek. */
-static int failed(journal_reader *r, int code)
+int jnl_reader_failed(journal_reader *r, int code)
 {
 	r->error_code = code;
 	return code;
@@ -53,19 +33,20 @@ static int damaged(journal_reader *r, uint64_t lsn, const char *what)
 	char file[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(file, lsn / r->view.segment_size);
-	return failed(r, jnl_error(&r->error, -EBADMSG, lsn, file,
-				   "%s/%s: the batch at %llu %s: restore the "
-				   "file from a copy", r->path, file,
-				   (unsigned long long)lsn, what));
+	(void)jnl_error(&r->error, -EBADMSG, lsn, file,
+			"%s/%s: the batch at %llu %s: restore the file from a "
+			"copy", r->path, file, (unsigned long long)lsn, what);
+	return jnl_reader_failed(r, -EBADMSG);
 }
 
-static int system_error(journal_reader *r, int code, uint64_t lsn)
+int jnl_reader_system_error(journal_reader *r, int code, uint64_t lsn)
 {
 	char file[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(file, lsn / r->view.segment_size);
-	return failed(r, jnl_error(&r->error, code, lsn, file, "%s/%s: %s",
-				   r->path, file, jnl_system_words(code)));
+	(void)jnl_error(&r->error, code, lsn, file, "%s/%s: %s", r->path, file,
+			jnl_system_words(code));
+	return jnl_reader_failed(r, code);
 }
 
 /* The batch at place; 1, or an error: below the end it has to be there. */
@@ -82,13 +63,14 @@ static int get_batch(journal_reader *r, uint64_t place,
 	return ret;
 }
 
-static int overtaken(journal_reader *r, unsigned long long first)
+int jnl_reader_overtaken(journal_reader *r, uint64_t first)
 {
 	r->stale = true;
-	return failed(r, jnl_error(&r->error, -ERANGE, first, r->path,
-				   "%s: the writer has given back the records "
-				   "below LSN %llu before they were read: go "
-				   "on at that one", r->path, first));
+	(void)jnl_error(&r->error, -ERANGE, first, r->path,
+			"%s: the writer has given back the records below LSN "
+			"%llu before they were read: go on at that one",
+			r->path, (unsigned long long)first);
+	return jnl_reader_failed(r, -ERANGE);
 }
 
 /* What lay in [from, to) was lost before the journal was salvaged. */
@@ -97,13 +79,12 @@ static int lost(journal_reader *r, uint64_t from, uint64_t to)
 	char file[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(file, from / r->view.segment_size);
-	return failed(r, jnl_error(&r->error, -ENODATA, to, file,
-				   "%s/%s: what lay from LSN %llu to %llu was "
-				   "lost before the journal was salvaged: go "
-				   "on at %llu", r->path, file,
-				   (unsigned long long)from,
-				   (unsigned long long)to,
-				   (unsigned long long)to));
+	(void)jnl_error(&r->error, -ENODATA, to, file, "%s/%s: what lay from "
+			"LSN %llu to %llu was lost before the journal was "
+			"salvaged: go on at %llu", r->path, file,
+			(unsigned long long)from, (unsigned long long)to,
+			(unsigned long long)to);
+	return jnl_reader_failed(r, -ENODATA);
 }
 
 /* Go to the next batch that has records.  1, 0 at the end, or an error. */
@@ -130,7 +111,7 @@ static int next_batch(journal_reader *r)
 		 * back. */
 		if (ret != 1 && jnl_given_back(r->sys, r->path, rec, place,
 					       &first))
-			return overtaken(r, first);
+			return jnl_reader_overtaken(r, first);
 		/* One hole after the other is told as one, before anything
 		 * that comes behind it. */
 		if (hole != JOURNAL_LSN_NONE &&
@@ -139,7 +120,7 @@ static int next_batch(journal_reader *r)
 		if (ret == -EBADMSG)
 			return damaged(r, place, "makes no sense");
 		if (ret < 0)
-			return system_error(r, ret, place);
+			return jnl_reader_system_error(r, ret, place);
 		if (ret == 0)
 			return damaged(r, place, "is gone or does not follow "
 				       "the one before it");
@@ -217,54 +198,61 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	return ret;
 }
 
-static int attach(journal_reader *r)
+int jnl_reader_attach(journal_reader *r)
 {
 	int ret;
 
+	jnl_tail_forget(r);
 	jnl_view_fini(&r->view);
 	jnl_detach(&r->at);
 	ret = jnl_attach(r->sys, r->path, &r->at, &r->error);
 	if (ret < 0)
-		return failed(r, ret);
+		return jnl_reader_failed(r, ret);
 	r->stale = false;
 	jnl_view_init(&r->view, r->at.sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
 	r->view.block_size = r->at.rec.geometry.block_size;
+	r->view.limit = r->at.rec.end;
 	return 0;
 }
 
 static int out_of_range(journal_reader *r, uint64_t lsn)
 {
-	return failed(r, jnl_error(&r->error, -ERANGE, lsn, r->path,
-				   "%s: LSN %llu is outside the journal, which "
-				   "has %llu to %llu", r->path,
-				   (unsigned long long)lsn,
-				   (unsigned long long)r->at.rec.first,
-				   (unsigned long long)r->at.rec.end));
+	uint64_t first = r->at.rec.first, end = r->at.rec.end;
+
+	(void)jnl_error(&r->error, -ERANGE, lsn < first ? first : end, r->path,
+			"%s: LSN %llu is outside the journal, which has %llu "
+			"to %llu", r->path, (unsigned long long)lsn,
+			(unsigned long long)first, (unsigned long long)end);
+	return jnl_reader_failed(r, -ERANGE);
 }
 
 static int seek(journal_reader *r, uint64_t lsn)
 {
 	struct jnl_recovery *rec = &r->at.rec;
-	uint64_t size, segment;
+	uint64_t size, segment, at;
 	int ret;
 
 	r->error_code = 0;
 	r->body_off = r->body_len = 0;
 	/* Beside a writer the end has moved on since. */
 	if (r->at.live || r->stale || r->at.dirfd < 0) {
-		ret = attach(r);
+		ret = jnl_reader_attach(r);
 		if (ret < 0)
 			return ret;
 	}
 	if (!lsn)
 		lsn = rec->first;
-	if (lsn > rec->end || lsn < rec->first)
+	/* What was read when there was no writer need not be below the next
+	 * writer's first watermark. */
+	if (lsn < rec->first || (lsn > rec->end &&
+				 !(r->at.live && jnl_tail_reaches(r, lsn))))
 		return out_of_range(r, lsn);
 	size = r->view.segment_size;
 	r->from = lsn;
+	at = lsn < rec->end ? lsn : rec->end;
 	/* The end of a full segment belongs to it as far as walking goes. */
-	segment = (lsn == rec->end && lsn ? lsn - 1 : lsn) / size;
+	segment = (at == rec->end && at ? at - 1 : at) / size;
 	r->pos = segment * size;
 	r->linked = !segment;
 	r->prev = 0;
@@ -335,6 +323,7 @@ void journal_reader_close(journal_reader *r)
 	if (!r->alive || !r->alive[0])
 		r->view.window = NULL;
 	jnl_view_fini(&r->view);
+	jnl_tail_free(r);
 	if (r->at.dirfd >= 0)
 		jnl_detach(&r->at);
 	jnl_cancel_restore(state);
