@@ -39,6 +39,7 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
+	uint32_t left;			/* records in it */
 };
 
 /* Keep the first failure until the next seek. */
@@ -137,6 +138,7 @@ static int next_batch(journal_reader *r)
 		r->body_lsn = place + JNL_BATCH_HEADER;
 		r->body_len = h.body_len;
 		r->body_off = 0;
+		r->left = h.count;
 		return 1;
 	}
 	return 0;
@@ -146,14 +148,14 @@ static int next_batch(journal_reader *r)
 static inline int take_record(journal_reader *r,
 			      struct journal_record *ret_record)
 {
-	uint64_t lsn = r->body_lsn + r->body_off;
 	const uint8_t *data;
 	uint32_t len;
 	bool good = jnl_record_next(r->body, r->body_len, &r->body_off, &data,
 				    &len);
 
 	assert(good);
-	ret_record->lsn = lsn;
+	r->left--;
+	ret_record->lsn = r->body_lsn + jnl_record_offset(r->body, data);
 	ret_record->data = data;
 	ret_record->len = len;
 	return 1;
@@ -169,7 +171,7 @@ static int next_record(journal_reader *r, struct journal_record *ret_record)
 		return r->error_code;
 	do {
 		ret = 1;
-		if (r->body_off == r->body_len)
+		if (!r->left)
 			ret = next_batch(r);
 		if (ret == 1)
 			ret = take_record(r, &rec);
@@ -186,7 +188,7 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	if (!r->alive[0])
 		return -EOWNERDEAD;
 	/* Most records cost no system call and nothing to undo. */
-	if (r->body_off < r->body_len && r->body_lsn + r->body_off >= r->from)
+	if (r->left && r->body_lsn + r->body_off >= r->from)
 		return take_record(r, ret_record);
 	state = jnl_cancel_off();
 	ret = next_record(r, ret_record);
@@ -227,7 +229,7 @@ static int seek(journal_reader *r, uint64_t lsn)
 	int ret;
 
 	r->error_code = 0;
-	r->body_off = r->body_len = 0;
+	r->body_off = r->body_len = r->left = 0;
 	/* Beside a writer the end has moved on since. */
 	if (r->at.live || r->stale || r->at.dirfd < 0) {
 		ret = attach(r);
