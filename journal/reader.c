@@ -135,12 +135,13 @@ static int next_batch(journal_reader *r)
 		if (h.flags & JNL_BATCH_HOLE && r->pos > r->from &&
 		    hole == JOURNAL_LSN_NONE)
 			hole = place > r->from ? place : r->from;
-		if (!jnl_batch_records(&h) || r->pos <= r->from)
+		if (!jnl_batch_records(&h) || !h.count || r->pos <= r->from)
 			continue;
 		r->body = p + JNL_BATCH_HEADER;
 		r->body_lsn = place + JNL_BATCH_HEADER;
 		r->body_len = h.body_len;
 		r->body_off = 0;
+		r->left = h.count;
 		return 1;
 	}
 	return hole == JOURNAL_LSN_NONE ? 0 : lost(r, hole, r->pos);
@@ -150,14 +151,14 @@ static int next_batch(journal_reader *r)
 static inline int take_record(journal_reader *r,
 			      struct journal_record *ret_record)
 {
-	uint64_t lsn = r->body_lsn + r->body_off;
 	const uint8_t *data;
 	uint32_t len;
 	bool good = jnl_record_next(r->body, r->body_len, &r->body_off, &data,
 				    &len);
 
 	assert(good);
-	ret_record->lsn = lsn;
+	r->left--;
+	ret_record->lsn = r->body_lsn + jnl_record_offset(r->body, data);
 	ret_record->data = data;
 	ret_record->len = len;
 	return 1;
@@ -173,7 +174,7 @@ static int next_record(journal_reader *r, struct journal_record *ret_record)
 		return r->error_code;
 	do {
 		ret = 1;
-		if (r->body_off == r->body_len)
+		if (!r->left)
 			ret = next_batch(r);
 		if (ret == 1)
 			ret = take_record(r, &rec);
@@ -190,7 +191,7 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	if (!r->alive[0])
 		return -EOWNERDEAD;
 	/* Most records cost no system call and nothing to undo. */
-	if (r->body_off < r->body_len && r->body_lsn + r->body_off >= r->from)
+	if (r->left && r->body_lsn + r->body_off >= r->from)
 		return take_record(r, ret_record);
 	state = jnl_cancel_off();
 	ret = next_record(r, ret_record);
@@ -234,7 +235,7 @@ static int seek(journal_reader *r, uint64_t lsn)
 	int ret;
 
 	r->error_code = 0;
-	r->body_off = r->body_len = 0;
+	r->body_off = r->body_len = r->left = 0;
 	/* Beside a writer the end has moved on since. */
 	if (r->at.live || r->stale || r->at.dirfd < 0) {
 		ret = jnl_reader_attach(r);

@@ -38,6 +38,7 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
+	uint32_t left;			/* records in it */
 	struct jnl_tail *tail;		/* for waiting at the end, or NULL */
 };
 

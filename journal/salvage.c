@@ -314,18 +314,17 @@ static int put_header(struct salvage *s, uint32_t flags, uint32_t count)
 static void count_batch(struct salvage *s, const struct jnl_batch_header *h,
 			const uint8_t *p)
 {
-	const uint8_t *data;
-	uint64_t lsn;
+	const uint8_t *body = p + JNL_BATCH_HEADER, *data;
+	uint64_t first = h->lsn + JNL_BATCH_HEADER;
+	uint32_t off = 0, len;
 
 	s->rep->batches++;
 	if (!jnl_batch_records(h))
 		return;
-	for (uint32_t off = 0, len; off < h->body_len;) {
-		lsn = h->lsn + JNL_BATCH_HEADER + off;
-		if (!jnl_record_next(p + JNL_BATCH_HEADER, h->body_len, &off,
-				     &data, &len))
+	for (uint32_t n = 0; n < h->count; n++) {
+		if (!jnl_record_next(body, h->body_len, &off, &data, &len))
 			break;
-		if (lsn < s->runs.trim)
+		if (first + jnl_record_offset(body, data) < s->runs.trim)
 			continue;
 		s->rep->records++;
 		s->rep->payload += len;

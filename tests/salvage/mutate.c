@@ -454,7 +454,7 @@ static void on_hole(void *arg, const struct journal_hole *h)
 /* The next record that has to be there: its batch and offset in the body. */
 struct cursor {
 	int batch;
-	uint32_t off;
+	uint32_t off, record;
 };
 
 static bool expected(struct cursor *c, uint64_t first,
@@ -462,20 +462,21 @@ static bool expected(struct cursor *c, uint64_t first,
 {
 	const struct image_batch *b;
 	const uint8_t *body, *data;
-	uint32_t len, off;
+	uint32_t len;
 
-	for (; c->batch < batches; c->batch++, c->off = 0) {
+	for (; c->batch < batches; c->batch++, c->off = c->record = 0) {
 		b = &chain[c->batch];
 		if (b->damaged || b->flags & ~8u || b->lsn / IMAGE_SEGMENT <
 						    first / IMAGE_SEGMENT)
 			continue;
 		body = image_at(&before, b->lsn) + JNL_BATCH_HEADER;
-		while (c->off < b->body_len) {
-			off = c->off;
+		while (c->record < b->count) {
 			if (!jnl_record_next(body, b->body_len, &c->off, &data,
 					     &len))
 				bad("a record");
-			ret->lsn = b->lsn + JNL_BATCH_HEADER + off;
+			c->record++;
+			ret->lsn = b->lsn + JNL_BATCH_HEADER +
+				   jnl_record_offset(body, data);
 			ret->data = data;
 			ret->len = len;
 			if (ret->lsn >= first)
@@ -489,7 +490,7 @@ static void check_records(uint64_t first)
 {
 	static const struct jnl_env real;
 	struct journal_record want, have;
-	struct cursor c = { 0, 0 };
+	struct cursor c = { 0 };
 	journal_reader *r;
 	int ret;
 
