@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "journal/salvage.h"
+#include "tests/lib/sanitized.h"
 #include "tests/lib/scratch.h"
 #include "tests/salvage/image.h"
 
@@ -185,7 +186,7 @@ static void make_base(int which)
 		return;
 	}
 	j = image_open(from);
-	for (int i = 0; i < (which == 1 ? 9 : 24) && which != 4; i++)
+	for (int i = 0; i < (which == 1 ? 9 : 14) && which != 4; i++)
 		lsn = image_put(j, draw(which == 2 ? 20000 : 6000), NULL);
 	if (which == 4)
 		nested(j);
@@ -194,13 +195,13 @@ static void make_base(int which)
 		for (int life = 0; life < 3; life++) {
 			if (journal_trim(j, lsn - 9000) < 0)
 				bad("trim");
-			for (int i = 0; i < 12; i++)
+			for (int i = 0; i < 7; i++)
 				lsn = image_put(j, draw(5000), NULL);
 			end_journal(j);
 			j = image_open(from);
 		}
 	}
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 5; i++)
 		put_group(j, 20, 100);
 	/* One ends as a killed writer leaves it. */
 	if (which == 6)
@@ -627,7 +628,8 @@ int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 && *argv[1] ? strtoull(argv[1], NULL, 0) :
 					       (uint64_t)time(NULL);
-	int count = argc > 2 ? atoi(argv[2]) : 10000;
+	int count = argc > 2 ? atoi(argv[2]) :
+		    SANITIZED || getenv("JOURNAL_TEST_VALGRIND") ? 500 : 10000;
 
 	printf("seed %" PRIu64 "\n", seed);
 	fflush(stdout);
