@@ -22,7 +22,7 @@ libcore_la_SOURCES += \
 	journal/raw-format.c journal/raw-format.h \
 	journal/raw-handle.c journal/raw-impl.h \
 	journal/raw-lock.c \
-	journal/raw-names.c \
+	journal/raw-names.c journal/raw-room.c \
 	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c journal/reader.h \
 	journal/recover.c journal/recover.h \
