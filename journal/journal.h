@@ -194,8 +194,9 @@ int journal_open(journal **ret_j, const char *path,
 
 /*
  * Make everything appended durable, write a closing watermark, let go of the
- * lock and free j, also on failure.  Returns 0, or the error that kept records
- * that were not yet synced from becoming durable.  NULL is allowed.  No other
+ * lock and free j, also on failure.  Open reservations are abandoned: their
+ * memory is gone, and nobody may be filling it.  Returns 0, or the error that
+ * kept records that were not yet synced from becoming durable.  NULL is allowed.  No other
  * thread may be using j.
  */
 int journal_close(journal *j);
@@ -238,6 +239,80 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
  */
 int journal_append_group(journal *j, const struct iovec *records, int count,
 			 uint64_t *ret_lsns);
+
+/* ------------------------------------------------------------------------
+ * Filling in place
+ *
+ * Instead of handing bytes over to be copied, have a place for them in the
+ * memory that is going to be written, fill it, and publish it.  Any number of
+ * threads fill at the same time, and none of them waits for another one.
+ *
+ * A commit takes what is published and does not wait for the rest.  A record
+ * that is not yet published when its neighbours are committed loses its place:
+ * it is appended when it is published, behind the others and by a copy, as
+ * journal_append() would have done.  So fill at once and publish soon; what
+ * takes long, or waits for somebody, gains nothing by a reservation.  Until it
+ * is published there is no record, in memory or after a crash.
+ */
+
+struct journal_reservation {
+	void *data;	/* where to put the record; aligned to 8 bytes */
+	size_t len;	/* how much there is room for */
+	uint64_t id;	/* the library's; 0: none */
+};
+
+/*
+ * Reserve a place for a record of up to len bytes.  What is at
+ * ret_reservation->data is undefined, and the caller's alone until the
+ * reservation ends: by journal_publish(), by journal_abandon(), or with
+ * journal_close().  The structure belongs to the caller and may be moved; any
+ * one thread at a time may use it.  It may block as journal_append() does.
+ *
+ * At most JOURNAL_RESERVATIONS_MAX are open at a time.  Memory for up to four
+ * more commits, each as large as the largest record, is taken as it is needed
+ * and kept until the journal is closed: one for each commit that gathers or has
+ * gone with reservations in it still open.  Beyond these a reservation has len
+ * bytes of its own, and is copied when it is published.
+ *
+ *   -ENOBUFS  JOURNAL_RESERVATIONS_MAX are open: publish or abandon some
+ *   -ENOMEM
+ *   others as journal_append(); nothing is reserved then
+ */
+int journal_reserve(journal *j, size_t len,
+		    struct journal_reservation *ret_reservation);
+
+#define JOURNAL_RESERVATIONS_MAX 1024
+
+/*
+ * Make the first used bytes (at most len, and there may be none) a record, as
+ * if it had been appended: not durable yet, and at an LSN that nobody else
+ * has.  In time it has the place that was reserved, and so lies before records
+ * that were appended meanwhile; else behind them, and then this may block, or
+ * return -EAGAIN, as journal_append().  ret_lsn may be NULL.
+ *
+ * 0, and the reservation has ended: *reservation is zeroed, and the memory is
+ * not the caller's any more.  On failure it is open as before: try again, or
+ * abandon it.
+ *
+ *   -EINVAL  no open reservation of this journal, or used is above len
+ *   others as journal_append()
+ */
+int journal_publish(journal *j, struct journal_reservation *reservation,
+		    size_t used, uint64_t *ret_lsn);
+
+/*
+ * End the reservation without a record, and zero *reservation.  Waits for
+ * nothing, and works also when the journal has failed.
+ *
+ *   -EINVAL      no open reservation of this journal
+ *   -EROFS       opened with JOURNAL_READ_ONLY
+ *   -EOWNERDEAD  in a child of fork(2), where data is not mapped either
+ */
+int journal_abandon(journal *j, struct journal_reservation *reservation);
+
+/* ------------------------------------------------------------------------
+ * Waiting
+ */
 
 /*
  * Wait until the record at lsn, and every record before it, is durable.  lsn

@@ -10,6 +10,7 @@ libcore_la_SOURCES += \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
 	journal/extents.c journal/extents.h \
+	journal/fill.c \
 	journal/flight.c \
 	journal/follow.c \
 	journal/format.c journal/format.h \
@@ -28,6 +29,7 @@ libcore_la_SOURCES += \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
+	journal/reserve.c journal/reserve.h \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
 	journal/thread.c \

@@ -138,8 +138,7 @@ static inline bool take_record(journal_reader *r,
 		assert(r->body_off == r->body_len);
 		return false;
 	}
-	ret_record->lsn = r->body_lsn + (uint64_t)(data - r->body) -
-			  JNL_RECORD_WORD;
+	ret_record->lsn = r->body_lsn + jnl_record_offset(r->body, data);
 	ret_record->data = data;
 	ret_record->len = len;
 	r->usual = len;
