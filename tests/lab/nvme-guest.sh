@@ -252,6 +252,30 @@ commit write "$other" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
 has said '^end method=direct ' 'ignored: it is for .*: measure again' &&
 	say "$what: $(grep -o 'ignored: .*' said | head -n 1)"
 wipefs -qa "$other"
+# Nor for a drive that differs in nothing but its serial number.
+what="raw namespace, another serial number"
+commit write "$lab_nvmet" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+commit write "$lab_nvmet" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+for file in /sys/class/nvme/nvme*; do
+	[ "$(cat "$file/subsysnqn" 2>/dev/null)" != lab ] ||
+		echo 1 >"$file/delete_controller"
+done
+echo another >/sys/kernel/config/nvmet/subsystems/lab/attr_serial
+# shellcheck disable=SC2154 # guest.sh sets them
+echo "nqn=lab,transport=$lab_nvmet_kind$lab_where" >/dev/nvme-fabrics
+other=$(drive another)
+commit write "$other" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+if [ "$other" = "$lab_nvmet" ]; then
+	has said 'ignored: it is for a drive whose serial number' &&
+		say "$what: $(grep -o 'ignored: .*' said | head -n 1)"
+else
+	has said 'ignored: it is for ' && say "$what: $other, was $lab_nvmet"
+fi
+commit write "$other" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+
 # A partition of it is not the namespace.
 what="partition, measured"
 wipefs -qa "$dev"
