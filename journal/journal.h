@@ -289,7 +289,10 @@ int journal_trim(journal *j, uint64_t lsn);
  *
  * While a commit is under way what is appended gathers for the next one, which
  * journal_durable() starts: one write acknowledges everything that was
- * submitted meanwhile.  journal_append(), _append_group(), _submit(),
+ * submitted meanwhile.  Where your turns have been short beside a write it
+ * leaves that to the journal_submit() that follows, so that what the answers
+ * bring goes with it, and keeps the descriptor readable: without a submit, the
+ * next journal_durable() starts it.  journal_append(), _append_group(), _submit(),
  * _durable(), _eventfd(), _trim(), _info() and _stats() do not wait;
  * journal_sync(), journal_commit() and journal_close() do.  All of them may be
  * called by any number of threads.
