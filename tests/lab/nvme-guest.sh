@@ -258,13 +258,24 @@ commit write "$lab_nvmet" measure - 20 100 >said 2>&1 || miss "$what: $(cat said
 has said ': used$' || :
 commit write "$lab_nvmet" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
 has said ': used$' || :
-for file in /sys/class/nvme/nvme*; do
-	[ "$(cat "$file/subsysnqn" 2>/dev/null)" != lab ] ||
-		echo 1 >"$file/delete_controller"
-done
-echo another >/sys/kernel/config/nvmet/subsystems/lab/attr_serial
+# A target's number stands once it was seen: a second one, of the same disk.
+disconnect()
+{
+	for file in /sys/class/nvme/nvme*; do
+		[ "$(cat "$file/subsysnqn" 2>/dev/null)" != "$1" ] ||
+			echo 1 >"$file/delete_controller"
+	done
+}
+disconnect lab
+conf=/sys/kernel/config/nvmet
+mkdir "$conf/subsystems/two" "$conf/subsystems/two/namespaces/1"
+echo 1 >"$conf/subsystems/two/attr_allow_any_host"
+echo another >"$conf/subsystems/two/attr_serial"
+echo /dev/mapper/nvmet-log >"$conf/subsystems/two/namespaces/1/device_path"
+echo 1 >"$conf/subsystems/two/namespaces/1/enable"
+ln -s "$conf/subsystems/two" "$conf/ports/1/subsystems/two"
 # shellcheck disable=SC2154 # guest.sh sets them
-echo "nqn=lab,transport=$lab_nvmet_kind$lab_where" >/dev/nvme-fabrics
+echo "nqn=two,transport=$lab_nvmet_kind$lab_where" >/dev/nvme-fabrics
 other=$(drive another)
 commit write "$other" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
 if [ "$other" = "$lab_nvmet" ]; then
@@ -275,6 +286,9 @@ else
 fi
 commit write "$other" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
 has said ': used$' || :
+disconnect two
+rm "$conf/ports/1/subsystems/two"
+echo 0 >"$conf/subsystems/two/namespaces/1/enable"
 
 # A partition of it is not the namespace.
 what="partition, measured"
