@@ -424,7 +424,7 @@ static void rest(struct jnl_tail *t, bool any)
 /* Whether next() has something without looking. */
 static bool has_more(const journal_reader *r)
 {
-	return r->left || r->pos < r->at.rec.end;
+	return r->body_off < r->body_len || r->pos < r->at.rec.end;
 }
 
 static int look_once(journal_reader *r)

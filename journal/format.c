@@ -241,12 +241,25 @@ uint32_t jnl_void_size(const uint8_t *p, uint32_t room)
 
 bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 {
+	/* No body is that long: there is no last one yet. */
+	uint64_t last = 0, size = UINT32_MAX;
 	uint32_t offset = 0, len, gap;
 	const uint8_t *data;
 
 	while (count--) {
+		/* As long as the one before: where the next one begins is then
+		 * known without waiting for this one's length. */
+		if (size <= body_len - offset &&
+		    jnl_get64(body + offset) == last) {
+			if (!jnl_record_padding_good(body + offset, last))
+				return false;
+			offset += (uint32_t)size;
+			continue;
+		}
 		if (!jnl_record_next(body, body_len, &offset, &data, &len))
 			return false;
+		last = len;
+		size = jnl_record_size(len);
 	}
 	while (offset < body_len) {
 		gap = jnl_void_size(body + offset, body_len - offset);

@@ -232,6 +232,14 @@ static inline uint64_t jnl_record_offset(const uint8_t *body,
 	return (uint64_t)(data - body) - JNL_RECORD_WORD;
 }
 
+/* Whether the bytes between a whole record's payload and its end are zero. */
+static inline bool jnl_record_padding_good(const uint8_t *p, uint64_t len)
+{
+	/* They are the upper end of the last word. */
+	return !(len % 8) ||
+	       !(jnl_get64(p + jnl_record_size(len) - 8) >> len % 8 * 8);
+}
+
 /*
  * The first record at or behind *offset of a body: sets data and len, moves
  * *offset behind it.  Voids before it are passed over, so that it begins at
@@ -263,10 +271,7 @@ static inline bool jnl_record_next(const uint8_t *body, uint32_t body_len,
 		*offset += gap;
 	}
 	size = jnl_record_size(len);
-	if (size > room)
-		return false;
-	/* The padding is the upper end of the last word. */
-	if (len % 8 && jnl_get64(p + size - 8) >> len % 8 * 8)
+	if (size > room || !jnl_record_padding_good(p, len))
 		return false;
 	*ret_data = p + JNL_RECORD_WORD;
 	*ret_len = (uint32_t)len;

@@ -9,7 +9,10 @@
  *     has at.rec.last_sum.
  *   - A failure stays (error_code) until the next seek.
  *   - body, body_lsn, body_len and body_off are the rest of the current batch,
- *     in the view: good until the view is asked for something else.
+ *     in the view, judged: good until the view is asked for something else.
+ *   - *ready is body_len, or 0: what lies below it may be given out with no
+ *     further look.  It is 0 in a child of fork(2), where the view is not, and
+ *     while records below from are to be passed over.
  */
 #ifndef JNL_JOURNAL_READER_H
 #define JNL_JOURNAL_READER_H
@@ -24,6 +27,7 @@ struct journal_reader {
 	struct jnl_sys *sys;
 	char *path;
 	uint8_t *alive;			/* 0 in a child of fork(2) */
+	uint32_t *ready;		/* in the same memory */
 	struct jnl_attached at;
 	struct jnl_view view;
 	bool stale;			/* what recovery found has been given back */
@@ -38,8 +42,9 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
-	uint32_t left;			/* records in it */
 	struct jnl_tail *tail;		/* for waiting at the end, or NULL */
+	uint64_t usual;			/* a length that recurs, as its word */
+	uint32_t usual_size;		/* what such a record takes in a body */
 };
 
 /* Keep code as what the reader returns until the next seek; returns code. */

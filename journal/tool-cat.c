@@ -5,8 +5,8 @@
  * when everything in front of it is out.
  *
  * With --follow it waits at the end, with everything printed that there is.  A
- * signal then ends it between two records, by that signal; one that comes while
- * nobody takes the output ends it there.  Another one ends it at once.
+ * signal then ends it between two records, by that signal; if nobody takes the
+ * output, where it stands.  Another one ends it at once.
  */
 #include "config.h"
 
@@ -88,7 +88,7 @@ static void catch_signals(sigset_t *ret_set)
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct sigaction old;
 
-	/* Without SA_RESTART: it also ends a write that nobody takes. */
+	/* Without SA_RESTART: it interrupts a write that nobody takes. */
 	sa.sa_flags = SA_RESETHAND;
 	sigemptyset(ret_set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {

@@ -86,8 +86,8 @@ struct jnl_out {
 	uint8_t *buf;
 	size_t used;
 	int error;		/* 0, or the negative errno of a write */
-	/* Not NULL: once it is not 0, a write that a signal has interrupted
-	 * fails with -EINTR. */
+	/* Not NULL: once it is not 0, output that nobody takes for half a
+	 * second is dropped, with -EINTR. */
 	const volatile sig_atomic_t *stop;
 };
 

@@ -6,6 +6,7 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 include tests/unit.mk
 include tests/follow.mk
 include tests/reserve.mk
+include tests/reader.mk
 include tests/ring.mk
 include tests/nvme.mk
 include tests/raw.mk
