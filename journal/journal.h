@@ -264,7 +264,8 @@ struct journal_reservation {
 /*
  * Reserve a place for a record of up to len bytes.  What is at
  * ret_reservation->data is undefined, and the caller's alone until the
- * reservation ends: by journal_publish(), by journal_abandon(), or with
+ * reservation ends (what lies around it, and there afterwards, are records of
+ * others, which nothing protects from being written over): by journal_publish(), by journal_abandon(), or with
  * journal_close().  The structure belongs to the caller and may be moved; any
  * one thread at a time may use it.  It may block as journal_append() does.
  *
