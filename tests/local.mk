@@ -10,6 +10,7 @@ include tests/reader.mk
 include tests/ring.mk
 include tests/nvme.mk
 include tests/raw.mk
+include tests/salvage.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk
