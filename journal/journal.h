@@ -493,6 +493,8 @@ struct journal_stats {
 	uint64_t action_max_ns;	/* the longest write or flush */
 	uint64_t action_ns[40];	/* histogram: how long writes and flushes took */
 	uint64_t batch_records[24];	/* histogram: records in a batch */
+	uint64_t in_place;	/* of the records: published in their place */
+	uint64_t late;		/* ... and published by a copy */
 };
 
 #define JOURNAL_STATS_INIT { .size = sizeof(struct journal_stats) }
