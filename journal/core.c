@@ -233,6 +233,8 @@ int journal_stats(journal *j, struct journal_stats *stats)
 	state = jnl_enter(j);
 	full.records = e->records;
 	full.payload = e->payload;
+	full.in_place = e->in_place;
+	full.late = e->late;
 	full.batches = e->commits;
 	full.flushes = e->flushes;
 	full.replacements = e->replacements;

@@ -264,7 +264,8 @@ struct journal_reservation {
 /*
  * Reserve a place for a record of up to len bytes.  What is at
  * ret_reservation->data is undefined, and the caller's alone until the
- * reservation ends: by journal_publish(), by journal_abandon(), or with
+ * reservation ends (what lies around it, and there afterwards, are records of
+ * others, which nothing protects from being written over): by journal_publish(), by journal_abandon(), or with
  * journal_close().  The structure belongs to the caller and may be moved; any
  * one thread at a time may use it.  It may block as journal_append() does.
  *
@@ -492,6 +493,8 @@ struct journal_stats {
 	uint64_t action_max_ns;	/* the longest write or flush */
 	uint64_t action_ns[40];	/* histogram: how long writes and flushes took */
 	uint64_t batch_records[24];	/* histogram: records in a batch */
+	uint64_t in_place;	/* of the records: published in their place */
+	uint64_t late;		/* ... and published by a copy */
 };
 
 #define JOURNAL_STATS_INIT { .size = sizeof(struct journal_stats) }
