@@ -311,6 +311,13 @@ static int raw_nvme_id(struct jnl_sys *sys, int fd)
 	return raw->base->nvme_id(raw->base, fd);
 }
 
+static int raw_watch(struct jnl_sys *sys, int dirfd)
+{
+	struct jnl_raw *raw = jnl_raw_of(sys);
+
+	return raw->base->watch(raw->base, dirfd);
+}
+
 static int raw_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
 {
 	struct jnl_raw *raw = jnl_raw_of(sys);
@@ -379,6 +386,7 @@ static const struct jnl_sys raw_table = {
 	.clone = raw_clone,
 	.fiemap = raw_fiemap,
 	.nvme_id = raw_nvme_id,
+	.watch = raw_watch,
 	.nvme_flush = raw_nvme_flush,
 	.device_size = raw_device_size,
 	.random = raw_random,
@@ -388,7 +396,7 @@ static const struct jnl_sys raw_table = {
 	.ring_result = raw_ring_result,
 };
 /* Whoever adds a call to the table has to say here what it does. */
-static_assert(sizeof(struct jnl_sys) == 29 * sizeof(void (*)(void)),
+static_assert(sizeof(struct jnl_sys) == 30 * sizeof(void (*)(void)),
 	      "every call of the table is above");
 
 /* ------------------------------------------------------------------------ */

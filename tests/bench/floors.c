@@ -20,7 +20,8 @@
  *   loop 256       one event loop, 256 x 128 B    | the same
  *                  in flight, each acknowledged
  *                  when durable (driver loop)
- *   read           128 B records, from the cache  | pread + XXH3 of the bytes
+ *   read           1 GiB of 128 B records, from   | pread + XXH3 of the bytes
+ *                  the page cache
  *
  * Exit status: 0 every floor holds, 1 one does not, 2 usage or I/O error.
  */
@@ -46,7 +47,7 @@
 
 #define ROUNDS_MAX 101
 #define FILE_SIZE (64u << 20)
-#define READ_BYTES (256ull << 20)
+#define READ_BYTES (1ull << 30)
 #define BATCH 1000
 
 static double seconds = 1.0;
@@ -336,19 +337,23 @@ static double bare_read(void)
 	return (double)total / (now() - start);
 }
 
+/*
+ * The reader is opened once, as the window of the limit is allocated once: the
+ * opening reads the last segments past the cache, and what is held against the
+ * limit is the reading.
+ */
 static double read_rate(void)
 {
+	static journal_reader *r;
 	struct journal_record rec;
-	journal_reader *r;
 	uint64_t total = 0, sum = 0;
-	double start = now();
+	double start;
 	int ret;
 
-	ret = journal_reader_open(&r, read_dir, 0, NULL);
+	ret = r ? journal_reader_seek(r, 0) :
+		  journal_reader_open(&r, read_dir, 0, NULL);
 	if (ret < 0)
 		die(read_dir, ret);
-	/* The opening reads the last segments past the cache; what is held
-	 * against the limit is the reading. */
 	start = now();
 	while ((ret = journal_reader_next(r, &rec)) == 1) {
 		total += rec.len + 8;
@@ -357,7 +362,6 @@ static double read_rate(void)
 	if (ret < 0)
 		die(read_dir, ret);
 	start = now() - start;
-	journal_reader_close(r);
 	payload[1] = (char)sum;
 	return (double)total / start;
 }
@@ -458,7 +462,7 @@ static const struct work works[] = {
 	{ "batch of 1000", bare_batch, batch_1000, 0, 0, "/s" },
 	{ "loop ring", bare_256, loop_ring, 0, 0, "/s" },
 	{ "loop 256", bare_256, loop_256, 0.85, 0, "/s" },
-	{ "read", bare_read, read_rate, 0, 1e9, "B/s" },
+	{ "read", bare_read, read_rate, 0.75, 1e9, "B/s" },
 };
 
 static void usage(FILE *f)
