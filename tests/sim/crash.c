@@ -183,6 +183,13 @@ static void set_up(struct world *w)
 		w->record_max = 40000;
 		w->depth = MAX_DEPTH;
 	}
+	w->making = !w->rule && !w->small && !w->young && !w->harsh &&
+		    !sim_pick(&w->pick, 8);
+	if (w->making) {
+		w->segment_size = 65536;
+		w->record_max = 20000;
+		w->depth = MAX_DEPTH;
+	}
 	w->trims = w->rule ? w->rule->trims :
 		   !w->small && !w->young && !sim_pick(&w->pick, 3);
 	if (w->trims && (w->rule || sim_pick(&w->pick, 2))) {

@@ -122,6 +122,7 @@ struct world {
 	bool no_direct;		/* the file system refuses O_DIRECT */
 	bool young;		/* segment 0 is filled in chunks */
 	bool harsh;		/* many failures, many segments */
+	bool making;		/* what fails is making segments */
 	bool small;		/* few records, for going through all states */
 	bool trims;		/* records are given back */
 	bool raw;		/* on a block device */

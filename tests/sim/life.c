@@ -37,6 +37,22 @@ static void on_step(void *arg)
 }
 
 /*
+ * The fsync of a file in the making fails, beside batches that are written and
+ * not flushed yet; and that again after a while.
+ */
+static int on_making(struct world *w, enum sim_call call, const char *name)
+{
+	if (call != SIM_CALL_FLUSH || !strstr(name, ".tmp") || w->opening ||
+	    !w->fail_after || --w->fail_after)
+		return 0;
+	w->failed = true;
+	w->faults++;
+	w->counts->faults++;
+	w->fail_after = 1 + (int)sim_pick(&w->pick, 4);
+	return -EIO;
+}
+
+/*
  * Calls that fail when their time has come.  One failed write or flush of a
  * batch is made up for by a new file; what fails besides may end the journal.
  */
@@ -45,6 +61,8 @@ int on_fault(void *arg, enum sim_call call, const char *name)
 	struct world *w = arg;
 	bool again = w->rule && w->rule->flush_fails, batch;
 
+	if (w->making)
+		return on_making(w, call, name);
 	if (call != SIM_CALL_FLUSH && call != SIM_CALL_WRITE &&
 	    call != SIM_CALL_DIRSYNC)
 		return 0;
@@ -244,6 +262,8 @@ void live(struct world *w)
 	w->fail_open = w->fail_after && !w->rule && !sim_pick(&w->pick, 3);
 	if (w->fail_open)
 		w->fail_after = 1 + w->fail_after % 8;
+	if (w->making)
+		w->fail_after = 1 + (int)sim_pick(&w->pick, 3);
 	p.buf = malloc(w->record_max + 1);
 	p.limit = w->appended + (w->small ? 3 : w->harsh ? 24 : 60);
 	if (!p.buf)
