@@ -51,6 +51,7 @@ void jnl_journal_free(journal *j)
 		pthread_mutex_destroy(&j->lock);
 		pthread_mutex_destroy(&j->dir.names_lock);
 	}
+	jnl_observe_free(j);
 	jnl_alive_free(j->alive);
 	free(j->bell);
 	while (j->trail) {
@@ -239,6 +240,8 @@ int journal_stats(journal *j, struct journal_stats *stats)
 	full.stalls_queue = j->counters.stalls_queue;
 	full.stalls_segment = j->counters.stalls_segment;
 	full.failures = j->helper.failures;
+	full.stalls_device = j->observed.stalls_device + jnl_watch_late(j);
+	full.events_dropped = j->observed.dropped;
 	full.action_max_ns = j->counters.action_max_ns;
 	memcpy(full.action_ns, j->counters.action_ns, sizeof(full.action_ns));
 	memcpy(full.batch_records, e->batch_records,

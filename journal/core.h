@@ -13,6 +13,7 @@
 #include "journal/choice.h"
 #include "journal/engine.h"
 #include "journal/journal.h"
+#include "journal/observe.h"
 #include "journal/recover.h"
 #include "journal/segment.h"
 #include "lib/nvme.h"
@@ -133,6 +134,7 @@ struct journal {
 	uint32_t away;			/* woken, and not back yet */
 	struct jnl_helper helper;
 	struct jnl_counters counters;
+	struct jnl_observed observed;
 };
 
 /* journal_open() and its like in surroundings of the caller's choice. */

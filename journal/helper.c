@@ -221,6 +221,7 @@ static void make(journal *j, uint64_t number)
 	if (!ret)
 		ret = jnl_file_add(j, number, fd);
 	if (!ret) {
+		jnl_raise_segment(j, number, made);
 		jnl_engine_untorn(&j->engine, number, untorn);
 		jnl_engine_segment_ready(&j->engine, number);
 	}

@@ -16,6 +16,7 @@ libcore_la_SOURCES += \
 	journal/lock.c journal/lock.h \
 	journal/loop.c \
 	journal/measured.c journal/measured.h \
+	journal/observe.c journal/observe.h \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \

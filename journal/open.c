@@ -108,6 +108,9 @@ static int check_options(const struct journal_options *o)
 				  "thread or loop");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
+	if (o->reserved)
+		return jnl_error(o->error, -E2BIG, JOURNAL_LSN_NONE, NULL,
+				 "the options' reserved word: leave it 0");
 	return 0;
 }
 
@@ -711,10 +714,10 @@ int jnl_open(journal **ret_j, const char *path,
 	if (!op.j)
 		return -ENOMEM;
 	state = jnl_cancel_off();
-	if (o.flags & JOURNAL_READ_ONLY)
-		ret = open_for_reading(&op);
-	else
-		ret = open_for_writing(&op);
+	ret = jnl_observe_init(op.j, &o);
+	if (!ret)
+		ret = o.flags & JOURNAL_READ_ONLY ? open_for_reading(&op) :
+						    open_for_writing(&op);
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
 		ret = jnl_driver_start(op.j, &o, env->no_helper);
@@ -722,6 +725,15 @@ int jnl_open(journal **ret_j, const char *path,
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)
 			ret = fail(&op, ret, "cannot start the helper thread");
+	}
+	/* Last: what it is told of is a journal that is open. */
+	if (!ret && !op.j->read_only && !env->no_helper) {
+		ret = jnl_observe_start(op.j);
+		if (ret < 0) {
+			jnl_helper_stop(op.j);
+			ret = fail(&op, ret, "cannot start the observer's "
+				   "thread");
+		}
 	}
 	if (ret < 0)
 		jnl_journal_free(op.j);

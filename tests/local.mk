@@ -5,6 +5,7 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 
 include tests/unit.mk
 include tests/ring.mk
+include tests/observe.mk
 include tests/nvme.mk
 include tests/raw.mk
 include tests/sim.mk
