@@ -85,7 +85,9 @@ struct jnl_advice {
 	/* What is followed.  method or driver NULL: not that part. */
 	struct jnl_kept_choice kept;
 	char *line;		/* what became of it, or NULL */
-	char *text;		/* to be kept in the directory, or NULL */
+	char *text;		/* to be kept with the journal, or NULL */
+	char against[96];	/* what else was measured, and how, or "" */
+	bool lost;		/* with a ring on a raw device: it may yet write */
 };
 
 /* What journal_stats() tells beside what the engine counts. */
@@ -174,6 +176,14 @@ int jnl_file_add(journal *j, uint64_t number, int fd);
 
 /* Close fd, which is no longer among j->files.  Gives the lock up meanwhile. */
 void jnl_file_close(journal *j, int fd);
+
+/*
+ * Do what step does with the engine, as an append does: where it is refused
+ * for want of room, wait for that, or get -EAGAIN in an event loop.  Gives the
+ * lock up meanwhile.
+ */
+int jnl_put_through(journal *j, int (*step)(struct jnl_engine *e, void *arg),
+		    void *arg);
 
 /*
  * What every driver offers: bring the engine on by a step, or wait until

@@ -10,7 +10,9 @@ libcore_la_SOURCES += \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
 	journal/extents.c journal/extents.h \
+	journal/fill.c \
 	journal/flight.c \
+	journal/follow.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
@@ -22,12 +24,13 @@ libcore_la_SOURCES += \
 	journal/raw-format.c journal/raw-format.h \
 	journal/raw-handle.c journal/raw-impl.h \
 	journal/raw-lock.c \
-	journal/raw-names.c \
+	journal/raw-names.c journal/raw-room.c \
 	journal/raw-table.c journal/raw-table.h \
-	journal/reader.c \
+	journal/reader.c journal/reader.h \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
+	journal/reserve.c journal/reserve.h \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
 	journal/thread.c \

@@ -82,6 +82,25 @@ static int bad_batch(struct jnl_view *view, const struct jnl_recovery *rec,
 	return extent(view, rec->seed, lsn, &rep->bytes);
 }
 
+/* What a batch holds that has not been given back. */
+static void count_records(struct journal_report *rep,
+			  const struct jnl_batch_header *h,
+			  const uint8_t *body, uint64_t first)
+{
+	uint64_t lsn = h->lsn + JNL_BATCH_HEADER;
+	uint32_t offset = 0, len;
+	const uint8_t *data;
+
+	for (uint32_t n = 0; n < h->count; n++) {
+		if (!jnl_record_next(body, h->body_len, &offset, &data, &len))
+			break;
+		if (lsn + jnl_record_offset(body, data) < first)
+			continue;
+		rep->records++;
+		rep->payload += len;
+	}
+}
+
 /*
  * From the first batch to the end that recovery found.  -ERANGE: a writer was
  * faster.
@@ -117,19 +136,7 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 		if (ret != 1)
 			return bad_batch(view, rec, rep, place, ret);
 		rep->batches++;
-		for (uint32_t off = 0, len; h.count && off < h.body_len;) {
-			uint64_t lsn = place + JNL_BATCH_HEADER + off;
-			const uint8_t *data;
-
-			if (!jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
-					     &off, &data, &len))
-				break;
-			/* Given back, in the segment of the trim. */
-			if (lsn < rec->first)
-				continue;
-			rep->records++;
-			rep->payload += len;
-		}
+		count_records(rep, &h, p + JNL_BATCH_HEADER, rec->first);
 		pos = jnl_batch_end(&h, view->block_size, size);
 		prev = h.header_sum;
 		linked = true;

@@ -4,6 +4,9 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 include tests/unit.mk
+include tests/follow.mk
+include tests/reserve.mk
+include tests/reader.mk
 include tests/ring.mk
 include tests/observe.mk
 include tests/nvme.mk

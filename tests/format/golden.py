@@ -28,6 +28,8 @@ CONTROLS = {
     "body_sum": {"damage-below-watermark", "damage-in-old-segment",
                  "torn-tail", "untorn-torn"},
     "scan": {"damage-below-watermark", "misdirected"},
+    "void": {"voids"},
+    "void_zero": {"void-not-zero"},
 }
 
 # Damage in segments that opening does not read: the reader that gets there

@@ -116,7 +116,7 @@ class Mutator:
         return what + ", chained again"
 
     def record(self):
-        """A length word changed, under a good checksum."""
+        """A word of a body changed, mostly a length, under a good checksum."""
         name, at = self.used_block()
         data = self.files[name]
         if at == 0:
@@ -126,12 +126,18 @@ class Mutator:
         if not 8 <= len(body) == length:
             return "nothing"
         value = self.rng.choice(VALUES + tuple(range(12))) % (1 << 64)
-        struct.pack_into("<Q", data, at + 64, value)
+        if self.rng.random() < 0.3:             # a void, or nearly one
+            value = 1 << 32 | self.rng.choice((0, 1, 8, 16, len(body) - 8,
+                                               len(body)))
+        word = 0
+        if self.rng.random() < 0.5:
+            word = self.rng.randrange(len(body) // 8) * 8
+        struct.pack_into("<Q", data, at + 64 + word, value)
         struct.pack_into("<Q", data, at + 40, xxh3_64(
             bytes(data[at + 64:at + 64 + length]), self.seed))
         struct.pack_into("<Q", data, at,
                          xxh3_64(bytes(data[at + 8:at + 64]), self.seed))
-        return "record %s %d = %d" % (name, at, value)
+        return "record %s %d+%d = %d" % (name, at, word, value)
 
     def resize(self):
         name = self.rng.choice(sorted(self.files))

@@ -7,7 +7,8 @@ Prints each record as its LSN in decimal, a tab, the payload and a newline, then
 one line that begins with "verdict:".  Exit status: 0 sound or a tail, 1 damage
 or loss, 2 not a journal or an error of the system.
 
---ignore switches a rule of the format off (prev_sum, padding, body_sum, scan),
+--ignore switches a rule of the format off (prev_sum, padding, body_sum, scan, void,
+void_zero),
 for the tests: a reader that leaves it out must be caught.  Nobody else wants
 it.
 
@@ -152,7 +153,7 @@ class Journal:
         if batch.durable > batch.lsn or batch.trim > batch.lsn:
             return False
         if kind == 0:
-            return batch.count >= 1 and batch.body_len % 8 == 0 and \
+            return batch.body_len > 0 and batch.body_len % 8 == 0 and \
                 batch.body_len >= 8 * batch.count
         if kind == OPEN:
             return batch.count == 0 and batch.body_len == 16
@@ -194,9 +195,9 @@ class Journal:
             if batch.flags & UNTORN:
                 raise Finding("bad-batch", position, "untorn, and torn")
             return None
-        if batch.flags & OPEN:
+        if batch.flags & ~UNTORN:
             return batch, []
-        found = records(body, batch.lsn + HEADER)
+        found = records(body, batch.lsn + HEADER, self.ignore)
         if found is None or len(found) != batch.count:
             raise Finding("bad-batch", position, "not made of its records")
         return batch, found
@@ -314,17 +315,26 @@ def segment_number(name):
     return int(digits, 16)
 
 
-def records(body, lsn):
-    """[(lsn, payload)] of a body, or None if it is not made of records."""
+def records(body, lsn, ignore=()):
+    """[(lsn, payload)] of a body, or None if it is not made of records.
+
+    A void is passed over, and must be zeros.
+    """
     found, at = [], 0
     while at < len(body):
         if len(body) - at < 8:
             return None
-        length, zero = struct.unpack_from("<II", body, at)
+        length, void = struct.unpack_from("<II", body, at)
         taken = 8 + -(-length // 8) * 8
-        if zero or taken > len(body) - at or any(body[at + 8 + length:at + taken]):
+        payload = body[at + 8:at + 8 + length]
+        if void > 1 or taken > len(body) - at or any(body[at + 8 + length:at + taken]):
             return None
-        found.append((lsn + at, body[at + 8:at + 8 + length]))
+        if void and length % 8:
+            return None
+        if void and any(payload) and "void_zero" not in ignore:
+            return None
+        if not void or "void" in ignore:
+            found.append((lsn + at, payload))
         at += taken
     return found
 
@@ -357,7 +367,8 @@ def read_journal(path, ignore, out):
 def main():
     parser = argparse.ArgumentParser(description="Read a journal by its format.")
     parser.add_argument("--ignore", action="append", default=[],
-                        choices=("prev_sum", "padding", "body_sum", "scan"))
+                        choices=("prev_sum", "padding", "body_sum", "scan",
+                                 "void", "void_zero"))
     parser.add_argument("directory")
     args = parser.parse_args()
     try:

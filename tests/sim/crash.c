@@ -190,6 +190,9 @@ static void set_up(struct world *w)
 	}
 	if (w->rule ? w->rule->untorn : !sim_pick(&w->pick, 3))
 		w->untorn = SIM_BLOCK << (1 + sim_pick(&w->pick, 4));
+	w->fills = w->rule ? w->rule->fills : sim_pick(&w->pick, 2);
+	for (uint32_t n = 0; n < MAX_RECORDS; n++)
+		w->what[n] = n;
 	w->moves = w->rule ? w->rule->moves : !sim_pick(&w->pick, 4);
 	w->raw = w->rule ? w->rule->raw :
 		 !w->emit && (w->always_raw || !sim_pick(&w->pick, 6));
@@ -504,6 +507,9 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->cuts, (unsigned long long)c->kills,
 	       (unsigned long long)c->faults,
 	       (unsigned long long)c->groups);
+	printf("  %llu records filled in place, or begun so; %llu of them too "
+	       "late\n", (unsigned long long)c->reserved,
+	       (unsigned long long)c->late);
 	printf("  %llu operations of a ring completed, %llu in part, %llu were "
 	       "not taken, %llu began beside others\n",
 	       (unsigned long long)c->completed,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal/driver.h"
 #include "tests/sim/life.h"
 
 void add_point(struct world *w)
@@ -29,7 +30,10 @@ void add_point(struct world *w)
 
 static void on_step(void *arg)
 {
-	add_point(arg);
+	struct world *w = arg;
+
+	add_point(w);
+	scribble(w->process);
 }
 
 /*
@@ -134,6 +138,10 @@ static int open_journal(struct world *w, journal **ret_j, enum driver driver)
 	w->opening = true;
 	ret = jnl_open(ret_j, SIM_DIR, &options, &env);
 	w->opening = false;
+	/* A clock would make a seed's world another one each time. */
+	if (!ret && driver == LOOP)
+		(*ret_j)->committer->regroup = sim_pick(&w->pick, 2) ?
+			JNL_REGROUP_ALWAYS : JNL_REGROUP_NEVER;
 	if (ret < 0 && !w->failed && !is_full(w, ret))
 		violated(w, "P3: open failed with %d, and nothing was wrong: "
 			 "%s", ret, error.message);
@@ -175,6 +183,7 @@ static void close_clean(struct world *w, struct process *p)
 
 	land(w, p);
 	p->j = NULL;
+	w->process = NULL;
 	ret = journal_close(j);
 	check_error(w, "journal_close", ret);
 	if (!ret && !w->failed) {
@@ -215,7 +224,7 @@ void live(struct world *w)
 {
 	enum driver driver = driver_of(w);
 	bool clean;
-	struct process p = { 0 };
+	struct process p = { .whole = -1 };
 
 	process(w, &w->sim, w->disk);
 	w->sim.step = on_step;
@@ -243,8 +252,11 @@ void live(struct world *w)
 	note(w, "life %d: %s, method %d, %u records, %u acknowledged", w->life,
 	     driver_name[driver], w->method, w->appended, w->acked);
 	w->loop = p.loop = driver == LOOP;
+	p.bare = driver == SIMULATOR;
+	w->process = &p;
 	if (!open_journal(w, &p.j, driver))
 		run(w, &p, driver);
+	w->process = NULL;
 	clean = p.j && !(w->rule && w->rule->opens_only) &&
 		!sim_pick(&w->pick, 3);
 	if (clean)
