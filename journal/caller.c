@@ -20,6 +20,7 @@
 #include <errno.h>
 
 #include "journal/core.h"
+#include "journal/stats-file.h"
 #include "journal/reserve.h"
 
 #define IOV_LIMIT	1024
@@ -347,6 +348,7 @@ int journal_close(journal *j)
 		pthread_mutex_unlock(&j->lock);
 		jnl_committer_stop(j);
 		jnl_observe_stop(j);
+		jnl_stats_file_close(j);
 	}
 	jnl_journal_free(j);
 	jnl_cancel_restore(state);

@@ -21,6 +21,7 @@
 
 #include "journal/core.h"
 #include "journal/recycle.h"
+#include "journal/stats-file.h"
 #include "journal/untorn.h"
 
 #define LOOK_NS		(50 * 1000000L)	/* between looks; idle for one: mark */
@@ -365,6 +366,7 @@ static void *helper_main(void *arg)
 		now = j->engine.commits + j->engine.records;
 		idle = now == h->seen;
 		h->seen = now;
+		jnl_stats_file_look(j);
 		if (jnl_helper_work(j, idle)) {
 			h->seen = j->engine.commits + j->engine.records;
 			continue;

@@ -109,6 +109,9 @@ enum journal_flags {
 	 * is measured or kept, and journal_info() says so in its field
 	 * measured. */
 	JOURNAL_MEASURE		= 1 << 10,
+	/* Keep no file "stats" in the directory: journal_stats_at() then has
+	 * nothing to show. */
+	JOURNAL_NO_STATS	= 1 << 11,
 };
 
 /* What happens to a journal, for those who keep watch over it. */
@@ -581,6 +584,57 @@ struct journal_stats {
 /* Any thread.  -EINVAL if stats->size is smaller than the first version's,
  * -EROFS for a journal opened with JOURNAL_READ_ONLY, -EOWNERDEAD. */
 int journal_stats(journal *j, struct journal_stats *stats);
+
+enum journal_writer {
+	JOURNAL_WRITER_NONE	= 0,	/* nobody writes */
+	JOURNAL_WRITER_AT_WORK	= 1,	/* whose figures these are */
+	/* Another one, which is still opening the journal, or keeps no
+	 * figures: these are of the one before. */
+	JOURNAL_WRITER_OTHER	= 2,
+};
+
+/* What a writer, in whatever process, was doing at updated_ns. */
+struct journal_snapshot {
+	size_t size;		/* sizeof(struct journal_snapshot) */
+	uint32_t writer;	/* enum journal_writer */
+	uint32_t closed;	/* 1: it has closed the journal */
+	int32_t failed;		/* as in journal_info() */
+	/* Writes and flushes that are under way, and for how long the oldest
+	 * has been; 0 unless the writer is at work. */
+	uint32_t outstanding;
+	uint64_t oldest_ns;
+	int64_t pid;		/* in its own PID namespace */
+	uint64_t opened_ns;	/* both since 1970 (CLOCK_REALTIME) */
+	uint64_t updated_ns;	/* changes when something else does */
+	uint8_t uuid[16];
+	uint8_t boot_id[16];	/* of the kernel it ran on; zeros: unknown */
+	uint64_t frontier, end, first_lsn, segments, segment_size;
+	char method[16], carrier[16], driver[16], barrier[16];
+	uint64_t events;	/* ever; the newest of them, oldest first: */
+	struct journal_event event[JOURNAL_PAST_EVENTS];
+};
+
+#define JOURNAL_SNAPSHOT_INIT { .size = sizeof(struct journal_snapshot) }
+
+/*
+ * The figures that the writer of the journal in the directory path keeps in
+ * the file "stats" there: of one at work, at most a tenth of a second old
+ * unless it stands still, else of the last one.  Any process, any thread; it
+ * changes nothing.  They are for people and monitors: what is durable is told
+ * by journal_durable(), journal_sync() and reading, never by this.
+ *
+ *   -ENODATA          there is no such file: no journal, or one that is
+ *                     written with JOURNAL_NO_STATS, or where it could not be
+ *                     made (its writer's journal_info() has the reason)
+ *   -EOPNOTSUPP       a block device, which has no files
+ *   -EINVAL           a size smaller than the first version's, or the file is
+ *                     something else
+ *   -EPROTONOSUPPORT  of a newer version of the library
+ *   -EUCLEAN          it is not whole, and does not become so
+ *   -ENOENT, -ENOTDIR, -EACCES, -EIO, ... as the system says
+ */
+int journal_stats_at(const char *path, struct journal_snapshot *snapshot,
+		     struct journal_stats *stats);
 
 /*
  * The process that holds the journal in path open for writing.  0 if there is

@@ -33,6 +33,8 @@ libcore_la_SOURCES += \
 	journal/reserve.c journal/reserve.h \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
+	journal/stats-file.c journal/stats-file.h \
+	journal/stats-read.c \
 	journal/thread.c \
 	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
@@ -66,6 +68,7 @@ journal_tool_SOURCES = \
 	journal/tool-info.c \
 	journal/tool-output.c \
 	journal/tool-progress.c \
+	journal/tool-stats.c \
 	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

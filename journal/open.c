@@ -22,6 +22,7 @@
 #include "journal/lock.h"
 #include "journal/measured.h"
 #include "journal/raw.h"
+#include "journal/stats-file.h"
 #include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
@@ -30,7 +31,8 @@
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
 			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
-			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE)
+			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE | \
+			 JOURNAL_NO_STATS)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -775,6 +777,9 @@ int jnl_open(journal **ret_j, const char *path,
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
 		ret = jnl_driver_start(op.j, &o, env->no_helper);
+	if (!ret && !op.j->read_only && (!env->sys || env->stats) &&
+	    !(o.flags & JOURNAL_NO_STATS))
+		jnl_stats_file_open(op.j);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)

@@ -26,6 +26,7 @@ static const char help[] =
 "  cat      print the records\n"
 "  verify   read everything and judge it\n"
 "  info     say what is known about the journal\n"
+"  stats    say what its writer is doing\n"
 "  trim     give back the records below an LSN\n"
 "\n"
 "'journal-tool COMMAND --help' explains a command.\n"
@@ -43,6 +44,7 @@ static const struct command {
 	{ "append", jnl_command_append },
 	{ "cat", jnl_command_cat },
 	{ "info", jnl_command_info },
+	{ "stats", jnl_command_stats },
 	{ "trim", jnl_command_trim },
 	{ "verify", jnl_command_verify },
 };
