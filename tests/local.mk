@@ -8,6 +8,7 @@ include tests/follow.mk
 include tests/reserve.mk
 include tests/reader.mk
 include tests/ring.mk
+include tests/observe.mk
 include tests/nvme.mk
 include tests/raw.mk
 include tests/sim.mk
