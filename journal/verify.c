@@ -17,6 +17,8 @@
 
 /* How often a writer may overtake it. */
 #define TRIES	20
+/* A read of so much is many commands to a drive, all of them at once. */
+#define AHEAD		(4u * 1024 * 1024)
 #define PROGRESS_EVERY	(1024u * 1024)
 
 static bool is_finding(int ret)
@@ -209,6 +211,10 @@ static int judge(struct jnl_attached *at, const char *path,
 	jnl_view_init(&view, at->sys, at->dirfd, true);
 	view.segment_size = rec->geometry.segment_size;
 	view.block_size = rec->geometry.block_size;
+	view.ahead = AHEAD;
+	/* Nothing that is being written is asked for. */
+	if (at->live)
+		view.limit = rec->end;
 	ret = walk(&view, at, path, rep);
 	jnl_view_fini(&view);
 	if (ret < 0 || (rep->finding && rep->finding != JOURNAL_HOLE))

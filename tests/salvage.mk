@@ -8,8 +8,11 @@ tests_salvage_mutate_SOURCES = tests/salvage/mutate.c
 tests_salvage_mutate_LDADD = tests/libimage.la tests/libtest.la libcore.la
 
 if HAVE_CHECK
-check_PROGRAMS += tests/salvage/test_salvage
-TESTS += tests/salvage/test_salvage
+salvage_tests = tests/salvage/test_salvage tests/salvage/test_verify
+check_PROGRAMS += $(salvage_tests)
+TESTS += $(salvage_tests)
+tests_salvage_test_verify_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_salvage_test_verify_LDADD = tests/libtest.la libcore.la $(CHECK_LIBS)
 tests_salvage_test_salvage_SOURCES = tests/salvage/test_salvage.c \
 	tests/lib/device.c
 tests_salvage_test_salvage_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -224,6 +224,34 @@ START_TEST(a_skip_batch_stands_for_the_rest_of_its_segment)
 }
 END_TEST
 
+START_TEST(a_hole_stands_for_its_blocks_and_stays_in_its_segment)
+{
+	const struct jnl_batch_header good = {
+		.lsn = 5 * (uint64_t)SEGMENT + 3 * BLOCK,
+		.count = SEGMENT / BLOCK - 3,
+		.flags = JNL_BATCH_HOLE,
+	};
+	struct jnl_batch_header h = good;
+
+	ck_assert(jnl_batch_sane(&h, BLOCK, SEGMENT));
+	ck_assert(!jnl_batch_records(&h));
+	ck_assert_uint_eq(jnl_batch_size(&h, BLOCK), BLOCK);
+	ck_assert_uint_eq(jnl_batch_end(&h, BLOCK, SEGMENT),
+			  6 * (uint64_t)SEGMENT);
+	h.count++;
+	ck_assert(!jnl_batch_sane(&h, BLOCK, SEGMENT));
+	h.count = 0;
+	ck_assert(!jnl_batch_sane(&h, BLOCK, SEGMENT));
+	h.count = 1;
+	ck_assert_uint_eq(jnl_batch_end(&h, BLOCK, SEGMENT), h.lsn + BLOCK);
+	h.body_len = 8;
+	ck_assert(!jnl_batch_sane(&h, BLOCK, SEGMENT));
+	h = good;
+	h.flags |= JNL_BATCH_SKIP;
+	ck_assert(!jnl_batch_sane(&h, BLOCK, SEGMENT));
+}
+END_TEST
+
 START_TEST(headers_that_make_no_sense_are_not_sane)
 {
 	struct jnl_batch_header good, h;
@@ -356,5 +384,6 @@ RUN_SUITE("format", 20,
 	  any_flipped_bit_of_a_batch_s_blocks_is_seen,
 	  another_journal_s_batch_does_not_decode,
 	  a_skip_batch_stands_for_the_rest_of_its_segment,
+	  a_hole_stands_for_its_blocks_and_stays_in_its_segment,
 	  headers_that_make_no_sense_are_not_sane,
 	  records_that_do_not_fit_their_body_are_refused)
