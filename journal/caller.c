@@ -21,7 +21,6 @@
 
 #include "journal/core.h"
 #include "journal/stats-file.h"
-#include "journal/reserve.h"
 
 #define IOV_LIMIT	1024
 #define GROUP_LIMIT	65536
@@ -314,11 +313,9 @@ int journal_trim(journal *j, uint64_t lsn)
 static int finish(journal *j)
 {
 	struct jnl_engine *e = &j->engine;
-	uint64_t end;
+	uint64_t end = jnl_engine_end(e);
 	int ret = 0;
 
-	jnl_reserve_abandon_all(e);
-	end = jnl_engine_end(e);
 	if (end > e->frontier) {
 		ret = sync_to(j, end - 1);
 		pthread_mutex_lock(&j->lock);

@@ -272,14 +272,6 @@ void jnl_reserve_abandon(struct jnl_engine *e, struct jnl_reserved *r)
 	give(e, r);
 }
 
-void jnl_reserve_abandon_all(struct jnl_engine *e)
-{
-	for (uint32_t i = 0; e->reservations && i < JNL_RESERVED_MAX; i++) {
-		if (e->reservations->slot[i].id)
-			jnl_reserve_abandon(e, &e->reservations->slot[i]);
-	}
-}
-
 void jnl_reserve_fini(struct jnl_engine *e, bool mapped)
 {
 	struct jnl_reservations *all = e->reservations;

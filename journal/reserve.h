@@ -73,10 +73,8 @@ int jnl_reserve_publish(struct jnl_engine *e, struct jnl_reserved *r,
 /* r is no more: a void, or space that is free again. */
 void jnl_reserve_abandon(struct jnl_engine *e, struct jnl_reserved *r);
 
-/* Abandon every one, before the journal is closed. */
-void jnl_reserve_abandon_all(struct jnl_engine *e);
-
-/* Free the memory; mapped: the images are, and are not somebody else's. */
+/* Free the memory, and what is open is no more; mapped: the images are, and are
+ * not somebody else's. */
 void jnl_reserve_fini(struct jnl_engine *e, bool mapped);
 
 /* ------------------------------------------------------------------------

@@ -213,6 +213,36 @@ START_TEST(what_is_not_published_is_not_there)
 }
 END_TEST
 
+START_TEST(a_journal_is_closed_whatever_is_reserved_where)
+{
+	static const size_t lens[] = { 10, 30000, 55000 };
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct journal_reservation r;
+	char text[20000] = { 0 };
+	struct iovec iov = { text, sizeof(text) };
+	journal *j;
+
+	setup();
+	j = open_by(drivers[_i], 65536, NULL);
+	for (int i = 0; i < 12; i++) {
+		int ret;
+
+		while (retry(j, ret = journal_append(j, &iov, 1, NULL)))
+			;
+		ck_assert_int_eq(ret, 0);
+		/* the larger ones lie in the next segment */
+		r = reserve(j, lens[i % 3]);
+		memset(r.data, 'r', r.len);
+		ck_assert_int_eq(journal_close(j), 0);
+		j = open_by(drivers[_i], 65536, NULL);
+		ck_assert_int_eq(journal_info(j, &info), 0);
+		ck_assert_uint_eq(info.tail_bytes, 0);
+	}
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_handle_that_has_ended_is_refused)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -469,6 +499,7 @@ int main(void)
 #define EACH_DRIVER(test) tcase_add_loop_test(tc, test, 0, 3)
 	EACH_DRIVER(what_is_published_is_read_back_in_the_order_of_its_places);
 	EACH_DRIVER(what_is_not_published_is_not_there);
+	EACH_DRIVER(a_journal_is_closed_whatever_is_reserved_where);
 	tcase_add_test(tc, a_handle_that_has_ended_is_refused);
 	tcase_add_test(tc, a_child_has_no_reservations);
 	tcase_add_test(tc, a_loop_s_late_record_is_told_to_come_again);
