@@ -145,6 +145,7 @@ struct jnl_engine {
 
 	/* Counted since the start. */
 	uint64_t commits, records, payload, flushes, replacements;
+	uint64_t in_place, late;	/* of the records (journal/reserve.h) */
 	uint64_t batch_records[24];	/* by their binary logarithm */
 };
 

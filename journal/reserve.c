@@ -246,13 +246,16 @@ int jnl_reserve_publish(struct jnl_engine *e, struct jnl_reserved *r,
 		return e->error;
 	if (r->batch) {
 		*ret_lsn = publish_in_place(e, r, (uint32_t)used);
+		e->in_place++;
 		give(e, r);
 		return 0;
 	}
 	ret = jnl_engine_append(e, &iov, 1, used, ret_lsn);
-	if (!ret)
-		let_go(e, r);
-	return ret;
+	if (ret < 0)
+		return ret;
+	e->late++;
+	let_go(e, r);
+	return 0;
 }
 
 void jnl_reserve_abandon(struct jnl_engine *e, struct jnl_reserved *r)

@@ -157,6 +157,7 @@ static void spread(const char *what, uint64_t v[2][ROUNDS_MAX])
 
 static void compare_makers(int n)
 {
+	struct journal_stats stats = JOURNAL_STATS_INIT;
 	uint64_t append[2][ROUNDS_MAX], reserve[2][ROUNDS_MAX];
 
 	for (int i = 0; i < rounds; i++) {
@@ -166,6 +167,10 @@ static void compare_makers(int n)
 	printf("records of 64 KiB, %d thread%s\n", n, n > 1 ? "s" : "");
 	spread("append", append);
 	spread("reserve", reserve);
+	must("stats", journal_stats(j, &stats));
+	printf("  so far %llu in their place, %llu late\n",
+	       (unsigned long long)stats.in_place,
+	       (unsigned long long)stats.late);
 }
 
 /* ------------------------------------------------------------------------ */

@@ -95,7 +95,7 @@ struct counts {
 	uint64_t judged, opened, verified;
 	uint64_t worlds, lives, points, cuts, kills;
 	uint64_t damages, reported, harmless, silent;
-	uint64_t faults, exhaustive, live, groups;
+	uint64_t faults, exhaustive, live, followed, groups;
 	uint64_t reserved, late;	/* places; published too late for them */
 	uint64_t raw;		/* of the states, those of a block device */
 	uint64_t loop;		/* ... and those of an event loop */

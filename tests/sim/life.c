@@ -194,7 +194,8 @@ static void believe(struct world *w, journal *j)
 		violated(w, "the frontier lies below what was recovered");
 }
 
-static void close_clean(struct world *w, struct process *p)
+/* True if everything is durable. */
+static bool close_clean(struct world *w, struct process *p)
 {
 	journal *j = p->j;
 	int ret;
@@ -204,10 +205,11 @@ static void close_clean(struct world *w, struct process *p)
 	w->process = NULL;
 	ret = journal_close(j);
 	check_error(w, "journal_close", ret);
-	if (!ret && !w->failed) {
-		w->acked = w->appended;
-		add_point(w);
-	}
+	if (ret || w->failed)
+		return false;
+	w->acked = w->appended;
+	add_point(w);
+	return true;
 }
 
 static void run(struct world *w, struct process *p, enum driver driver)
@@ -280,7 +282,10 @@ void live(struct world *w)
 	clean = p.j && !(w->rule && w->rule->opens_only) &&
 		!sim_pick(&w->pick, 3);
 	if (clean)
-		close_clean(w, &p);
+		clean = close_clean(w, &p);
+	/* Nothing that is left to do may fail. */
+	w->fail_after = 0;
+	follow_end(w, &p, clean);
 	abandon(&p);
 	if (p.j) {
 		w->sim.dead = true;

@@ -135,6 +135,7 @@ START_TEST(what_is_published_is_read_back_in_the_order_of_its_places)
 {
 	struct iovec iov = { "two", 3 };
 	struct journal_reservation one, three;
+	struct journal_stats stats = JOURNAL_STATS_INIT;
 	uint64_t a, b, c, d, late;
 	journal_reader *r;
 	journal *j;
@@ -158,6 +159,10 @@ START_TEST(what_is_published_is_read_back_in_the_order_of_its_places)
 	late = publish(j, &one, 4);
 	ck_assert_uint_gt(late, d);
 	ck_assert_int_eq(journal_sync(j, late), 0);
+	ck_assert_int_eq(journal_stats(j, &stats), 0);
+	ck_assert_uint_eq(stats.records, 5);
+	ck_assert_uint_eq(stats.in_place, 3);
+	ck_assert_uint_eq(stats.late, 1);
 	ck_assert_int_eq(journal_close(j), 0);
 	r = reader_at(0);
 	check_next(r, "one", a);
