@@ -91,7 +91,7 @@ struct jnl_advice {
 	char *line;		/* what became of it, or NULL */
 	char *text;		/* to be kept with the journal, or NULL */
 	char against[96];	/* what else was measured, and how, or "" */
-	bool lost;		/* with a ring on a raw device: it may yet write */
+	bool lost;		/* with a ring, which may yet write there */
 };
 
 /* What journal_stats() tells beside what the engine counts. */

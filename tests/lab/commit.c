@@ -9,9 +9,9 @@
  * write opens the journal, or makes it (on a device, whatever is there);
  * METHOD is a method's name, "best", "past" for JOURNAL_PASSTHROUGH, "measure"
  * for JOURNAL_MEASURE, or "kept": the best, of the journal that is there.
- * DRIVER may be "-".  It prints "open" and what journal_info() says, a line for each commit once it is
- * durable, then what it says at the end.  A commit is one record of BYTES, which
- * begins with its number.
+ * DRIVER may be "-".  It prints "open" and what journal_info() says, a line for
+ * each commit once it is durable, then what it says at the end.  A commit is one
+ * record of BYTES, which begins with its number.
  *
  * read prints how many records there are, that they are the first so many, and
  * how many batches are marked untorn.
