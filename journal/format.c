@@ -168,6 +168,8 @@ uint64_t jnl_batch_end(const struct jnl_batch_header *h, uint32_t block_size,
 {
 	if (h->flags & JNL_BATCH_SKIP)
 		return (h->lsn / segment_size + 1) * segment_size;
+	if (h->flags & JNL_BATCH_HOLE)
+		return h->lsn + (uint64_t)h->count * block_size;
 	return h->lsn + jnl_batch_size(h, block_size);
 }
 
@@ -195,6 +197,9 @@ bool jnl_batch_sane(const struct jnl_batch_header *h, uint32_t block_size,
 	case JNL_BATCH_MARK:
 	case JNL_BATCH_SKIP:
 		return !h->count && !h->body_len;
+	case JNL_BATCH_HOLE:
+		return h->count && !h->body_len &&
+		       h->count <= (segment_size - offset) / block_size;
 	default:
 		return false;
 	}

@@ -13,6 +13,9 @@
  * A header that passes (1) and not (3), or a body that passes (4) and does not
  * divide into its records, was not written by a sound writer: damage.
  *
+ * A hole batch is one block, and stands for count blocks: what lay there was
+ * lost, and salvage (journal/salvage.c) made a new journal without it.
+ *
  * doc/journal-format.5 is the same for people who write a reader.
  */
 #ifndef JNL_JOURNAL_FORMAT_H
@@ -122,8 +125,9 @@ enum jnl_batch_flags {
 	JNL_BATCH_MARK		= 2,	/* header only: close or idle watermark */
 	JNL_BATCH_SKIP		= 4,	/* header only: the segment ends here */
 	JNL_BATCH_UNTORN	= 8,	/* written whole or not at all */
+	JNL_BATCH_HOLE		= 16,	/* header only: count blocks are lost */
 };
-#define JNL_BATCH_FLAGS_KNOWN	15u
+#define JNL_BATCH_FLAGS_KNOWN	31u
 
 struct jnl_batch_disk {
 	uint8_t header_sum[8];		/* XXH3-64 of the 56 bytes behind it */
@@ -165,12 +169,21 @@ void jnl_batch_encode(uint8_t *p, struct jnl_batch_header *h, uint64_t seed);
 bool jnl_batch_decode(const uint8_t *p, uint64_t seed,
 		      struct jnl_batch_header *ret_h);
 
-/* The blocks a batch occupies, in bytes, header and padding included. */
+/* Whether the body is records and voids; count then says how many records. */
+static inline bool jnl_batch_records(const struct jnl_batch_header *h)
+{
+	return !(h->flags & ~(uint32_t)JNL_BATCH_UNTORN);
+}
+
+/*
+ * The blocks a batch occupies, in bytes, header and padding included.  What a
+ * skip or a hole stands for is not counted.
+ */
 uint64_t jnl_batch_size(const struct jnl_batch_header *h, uint32_t block_size);
 
 /*
  * The position behind a batch that lies at h->lsn: the next block, for a skip
- * batch the segment's end.
+ * batch the segment's end, for a hole the end of what it stands for.
  */
 uint64_t jnl_batch_end(const struct jnl_batch_header *h, uint32_t block_size,
 		       uint64_t segment_size);

@@ -31,6 +31,9 @@ libcore_la_SOURCES += \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
 	journal/reserve.c journal/reserve.h \
+	journal/salvage.c journal/salvage.h \
+	journal/salvage-runs.c \
+	journal/salvage-source.c \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
 	journal/stats-file.c journal/stats-file.h \
@@ -65,10 +68,12 @@ journal_tool_SOURCES = \
 	journal/tool-append.c \
 	journal/tool-cat.c \
 	journal/tool-common.c \
+	journal/tool-holes.c \
 	journal/tool-info.c \
 	journal/tool-output.c \
 	journal/tool-progress.c \
 	journal/tool-stats.c \
+	journal/tool-salvage.c \
 	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

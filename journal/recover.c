@@ -87,7 +87,7 @@ int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
 	*ret_p = p;
 	if (!jnl_batch_body_good(p, &h, view->block_size, seed))
 		return 2;
-	if (!(h.flags & ~(uint32_t)JNL_BATCH_UNTORN) &&
+	if (jnl_batch_records(&h) &&
 	    !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len, h.count))
 		return -EBADMSG;
 	return 1;

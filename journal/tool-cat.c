@@ -30,7 +30,9 @@ static const char help[] =
 "  --null      end records with a zero byte, not with a newline\n"
 "  --help      print this and exit\n"
 "\n"
-"At damage it stops with status 1; what it printed until then is good.\n";
+"At damage it stops with status 1; what it printed until then is good.  At a\n"
+"hole of a salvaged journal it says so, goes on behind it, and ends with\n"
+"status 1.\n";
 
 struct cat {
 	const char *dir;
@@ -148,6 +150,17 @@ static int print_records(struct cat *c, journal_reader *r)
 	return ret < 0 ? ret : 0;
 }
 
+/* Tell a hole, and go on behind it: 1, or why not. */
+static int pass_hole(struct cat *c, journal_reader *r, int *ret_code)
+{
+	const struct journal_error *error = journal_reader_error(r);
+	int ret;
+
+	*ret_code = jnl_failed(c->dir, -ENODATA, error);
+	ret = journal_reader_seek(r, error->lsn);
+	return ret < 0 ? ret : 1;
+}
+
 static int run(struct cat *c)
 {
 	struct journal_error error = { 0 };
@@ -165,7 +178,9 @@ static int run(struct cat *c)
 	}
 	do {
 		ret = print_records(c, r);
-		if (!ret && !c->out.error && c->follow)
+		if (ret == -ENODATA)
+			ret = pass_hole(c, r, &code);
+		else if (!ret && !c->out.error && c->follow)
 			ret = wait_for_more(c, r, &set);
 	} while (ret > 0);
 	if (ret < 0)

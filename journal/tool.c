@@ -28,6 +28,7 @@ static const char help[] =
 "  info     say what is known about the journal\n"
 "  stats    say what its writer is doing\n"
 "  trim     give back the records below an LSN\n"
+"  salvage  make a new journal of what is left of a damaged one\n"
 "\n"
 "'journal-tool COMMAND --help' explains a command.\n"
 "\n"
@@ -45,6 +46,7 @@ static const struct command {
 	{ "cat", jnl_command_cat },
 	{ "info", jnl_command_info },
 	{ "stats", jnl_command_stats },
+	{ "salvage", jnl_command_salvage },
 	{ "trim", jnl_command_trim },
 	{ "verify", jnl_command_verify },
 };

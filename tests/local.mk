@@ -11,6 +11,7 @@ include tests/ring.mk
 include tests/observe.mk
 include tests/nvme.mk
 include tests/raw.mk
+include tests/salvage.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk

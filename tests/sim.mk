@@ -9,6 +9,7 @@ tests_libsim_la_SOURCES = \
 check_PROGRAMS += tests/sim/crash
 TESTS += tests/sim/crash
 tests_sim_crash_SOURCES = \
+	tests/sim/alarm.c \
 	tests/sim/broken.c \
 	tests/sim/calls.c \
 	tests/sim/crash.c tests/sim/crash.h \

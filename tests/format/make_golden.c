@@ -29,6 +29,7 @@
 #include "journal/core.h"
 #include "journal/format.h"
 #include "journal/journal.h"
+#include "journal/salvage.h"
 #include "lib/method.h"
 
 #define SEGMENT		65536u
@@ -706,6 +707,47 @@ static void untorn_torn(struct maker *m)
 	zero_at(m, lsn + BLOCK, BLOCK);
 }
 
+/* Salvaged: with holes in a segment, of a whole one, and of one and the next. */
+static void salvaged(struct maker *m)
+{
+	struct journal_salvage_report rep = JOURNAL_SALVAGE_INIT;
+	char path[sizeof(m->path)], old[sizeof(m->path)];
+	uint64_t lsn;
+
+	memcpy(path, m->path, sizeof(path));
+	if (snprintf(old, sizeof(old), "%s.old", path) >= (int)sizeof(old))
+		fail(m, path, -ENAMETOOLONG);
+	memcpy(m->path, old, sizeof(m->path));
+	begin_life(m);
+	lsn = commit(m, 5000) - JNL_BATCH_HEADER;
+	for (int i = 0; i < 24; i++)
+		commit(m, 11000);
+	close_journal(m);
+	flip(m, lsn + BLOCK, 3);
+	remove_segment(m, 2);
+	zero_at(m, 4 * SEGMENT - BLOCK, BLOCK);
+	zero_at(m, 4 * SEGMENT + BLOCK, BLOCK);
+	memcpy(m->path, path, sizeof(path));
+	must(m, jnl_salvage(old, m->path, &rep, &m->env, &m->env),
+	     "salvaging");
+	remove_dir(m, old);
+}
+
+/* And gone on with, and a part of it given back, up to within a hole. */
+static void salvaged_given_back(struct maker *m)
+{
+	uint64_t lsn;
+
+	salvaged(m);
+	begin_life(m);
+	lsn = commit(m, 100) - JNL_BATCH_HEADER;
+	commit(m, 100);
+	close_journal(m);
+	rechain(m, lsn, set_trim, 2 * SEGMENT + 6 * BLOCK);
+	remove_segment(m, 0);
+	remove_segment(m, 1);
+}
+
 /* Voids before, between and behind records, and a batch of nothing else. */
 static void voids(struct maker *m)
 {
@@ -789,6 +831,8 @@ static const struct {
 	{ "given-back-not-judged", given_back_not_judged },
 	{ "given-back-in-tail", given_back_in_tail },
 	{ "untorn-torn", untorn_torn },
+	{ "salvaged", salvaged },
+	{ "salvaged-given-back", salvaged_given_back },
 	{ "voids", voids },
 	{ "void-not-zero", void_not_zero },
 };

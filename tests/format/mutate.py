@@ -103,13 +103,15 @@ class Mutator:
             data = self.files[name]
             at = BLOCK
             while at < len(data):
-                length, flags, magic = struct.unpack_from("<I4xII", data,
-                                                          at + 48)
+                length, count, flags, magic = struct.unpack_from(
+                    "<IIII", data, at + 48)
                 if magic != read_journal.BATCH_MAGIC:
                     break
                 struct.pack_into("<Q", data, at + 16, prev)
                 prev = xxh3_64(bytes(data[at + 8:at + 64]), self.seed)
                 struct.pack_into("<Q", data, at, prev)
+                if flags & read_journal.HOLE:
+                    length = max(count, 1) * BLOCK - 64
                 at += -(-(64 + length) // BLOCK) * BLOCK
                 if flags & read_journal.SKIP:
                     break
@@ -190,7 +192,7 @@ def append(reader, path, before):
     done = subprocess.run([reader, "--append", path], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60, check=False)
     after = by_python(path, ())
-    sound = verdict(before).split(" ")[0] in ("sound", "tail")
+    sound = verdict(before).split(" ")[0] in ("sound", "tail", "hole")
     if done.returncode == 1:
         if sound:
             return "refused"

@@ -3,9 +3,10 @@
 
     read_journal.py [--ignore RULE]... DIRECTORY
 
-Prints each record as its LSN in decimal, a tab, the payload and a newline, then
-one line that begins with "verdict:".  Exit status: 0 sound or a tail, 1 damage
-or loss, 2 not a journal or an error of the system.
+Prints each record as its LSN in decimal, a tab, the payload and a newline; for
+lost records, marked as holes, "hole before" and the LSN behind; then one line
+that begins with "verdict:".  Exit status: 0 sound, a tail or holes, 1 damage or
+loss, 2 not a journal or an error of the system.
 
 --ignore switches a rule of the format off (prev_sum, padding, body_sum, scan, void,
 void_zero),
@@ -27,7 +28,7 @@ SEGMENT_MAGIC = b"\x89JNLSEG\n"
 BATCH_MAGIC = 0x424C4E4A
 HEADER = 64
 LSN_MAX = 1 << 63
-OPEN, MARK, SKIP, UNTORN = 1, 2, 4, 8
+OPEN, MARK, SKIP, UNTORN, HOLE = 1, 2, 4, 8, 16
 
 Batch = namedtuple("Batch", "header_sum lsn prev_sum durable trim body_sum "
                             "body_len count flags")
@@ -83,7 +84,7 @@ class Journal:
     def __init__(self, path, ignore=()):
         self.ignore = ignore
         self.batches = self.remains = 0
-        self.tail = False
+        self.tail = self.holes = False
         self.segments = {}
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -140,6 +141,8 @@ class Journal:
     def end(self, batch):
         if batch.flags & SKIP:
             return (batch.lsn // self.size + 1) * self.size
+        if batch.flags & HOLE:
+            return batch.lsn + batch.count * self.block
         return batch.lsn + self.length(batch)
 
     def fits(self, batch):
@@ -157,6 +160,9 @@ class Journal:
                 batch.body_len >= 8 * batch.count
         if kind == OPEN:
             return batch.count == 0 and batch.body_len == 16
+        if kind == HOLE:
+            return batch.count >= 1 and batch.body_len == 0 and batch.count <= \
+                (self.size - batch.lsn % self.size) // self.block
         return kind in (MARK, SKIP) and batch.count == batch.body_len == 0
 
     def body(self, batch):
@@ -287,23 +293,38 @@ class Journal:
     # ---------------------------------------------------------------- reading
 
     def read(self):
-        """Every record from the first to the end, as (lsn, payload)."""
+        """Every record from the first to the end, as (lsn, payload).
+
+        Holes that follow each other are one, (its end, None).
+        """
         number = self.trim // self.size
         position = number * self.size + self.block
         prev_sum = None if number else 0
-        end = 0
+        end, hole = 0, None
         while end < self.x:
-            self.need_segment(position // self.size)
-            step = self.follow(position, prev_sum)
+            try:
+                self.need_segment(position // self.size)
+                step = self.follow(position, prev_sum)
+            except Finding:
+                if hole:
+                    yield hole, None
+                raise
+            if hole and (step is None or not step[0].flags & HOLE):
+                yield hole, None
+                hole = None
             if step is None:
                 raise Finding("bad-batch", position, "does not count")
             batch, found = step
+            if batch.flags & HOLE and self.end(batch) > self.trim:
+                hole, self.holes = self.end(batch), True
             self.batches += 1
             for lsn, payload in found:
                 if lsn >= self.trim:
                     yield lsn, payload
             end, prev_sum = self.end(batch), batch.header_sum
             position = self.place(end)
+        if hole:
+            yield hole, None
 
 
 def segment_number(name):
@@ -347,6 +368,9 @@ def read_journal(path, ignore, out):
         journal = Journal(path, ignore)
         journal.recover()
         for lsn, payload in journal.read():
+            if payload is None:
+                out.write(b"hole before %d\n" % lsn)
+                continue
             out.write(b"%d\t%s\n" % (lsn, payload))
             count += 1
             payload_bytes += len(payload)
@@ -359,7 +383,8 @@ def read_journal(path, ignore, out):
         return 1
     out.write(b"verdict: %s end %d batches %d records %d payload %d "
               b"remains %d\n" %
-              (b"tail" if journal.tail else b"sound", journal.x,
+              (b"hole" if journal.holes else
+                b"tail" if journal.tail else b"sound", journal.x,
                journal.batches, count, payload_bytes, journal.remains))
     return 0
 

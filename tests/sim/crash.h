@@ -269,4 +269,13 @@ bool emit_full(const struct emit *e);
 void emit_image(struct emit *e, struct world *w, const struct sim_disk *disk);
 int emit_close(struct emit *e);
 
+/* ------------------------------------------------------------------------
+ * alarm.c: alarm_world() when a world begins (again is the line that says how
+ * to have it again), alarm_step() before each step of it.
+ */
+
+void alarm_init(void);
+void alarm_world(uint64_t seed, const char *again);
+void alarm_step(void);
+
 #endif
