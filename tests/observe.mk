@@ -16,5 +16,5 @@ endif
 dist_check_SCRIPTS += tests/cli-stats.sh
 TESTS += tests/cli-stats.sh
 
-dist_check_SCRIPTS += tests/completion.sh
-TESTS += tests/completion.sh
+dist_check_SCRIPTS += tests/completion.sh tests/manpages.sh
+TESTS += tests/completion.sh tests/manpages.sh
