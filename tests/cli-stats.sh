@@ -12,6 +12,7 @@ o = json.loads(open("out").readline())
 sys.exit(not eval(sys.argv[1]))' "$1" || bad "$1: $(cat out)"
 }
 writer=
+# shellcheck disable=SC2317 # called by the trap
 cleanup() {
 	[ -z "$writer" ] || kill "$writer" 2>/dev/null || :
 }

@@ -15,3 +15,6 @@ endif
 
 dist_check_SCRIPTS += tests/cli-stats.sh
 TESTS += tests/cli-stats.sh
+
+dist_check_SCRIPTS += tests/completion.sh tests/manpages.sh
+TESTS += tests/completion.sh tests/manpages.sh

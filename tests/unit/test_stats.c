@@ -252,14 +252,14 @@ START_TEST(somebody_else_s_file_is_left_alone)
 	journal *j;
 
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put_file(JNL_STATS_NAME, "my own", 6);
+	put_file(JNL_STATS_NAME, "my own figures", 14);
 	j = open_with_stats(0);
 	ck_assert_ptr_nonnull(strstr(trail_of(j), "move it away"));
 	ck_assert_int_eq(commit_bytes(j, 100), 0);
 	ck_assert_int_eq(look_at_it(), -EINVAL);
 	ck_assert_int_eq(journal_close(j), 0);
-	ck_assert_int_eq(get_file(JNL_STATS_NAME, text, sizeof(text)), 6);
-	ck_assert_mem_eq(text, "my own", 6);
+	ck_assert_int_eq(get_file(JNL_STATS_NAME, text, sizeof(text)), 14);
+	ck_assert_mem_eq(text, "my own figures", 14);
 }
 END_TEST
 
