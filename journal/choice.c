@@ -1,5 +1,5 @@
 /*
- * journal/choice.c - a measured choice, kept in the journal's directory.
+ * journal/choice.c - a measured choice, kept with the journal.
  *
  * Lines of "key value", all of them, in this order, and no others: a heading,
  * the library's version, what the machine is known by, the choice, a checksum
@@ -17,9 +17,10 @@
 
 #include "journal/choice.h"
 #include "journal/error.h"
+#include "journal/raw.h"
 
 #define HEADING		"libjournal-choice"
-#define FILE_VERSION	"1"
+#define FILE_VERSION	"2"
 #define VALUE_MAX	512u
 #define SUM_DIGITS	16u
 #define FILE_MODE	0640
@@ -29,16 +30,20 @@ static const struct key {
 	const char *fact;
 	const char *word;	/* for people */
 	bool needed;		/* unknown is no match */
+	bool grows;		/* on a raw device it may be more by now */
+	bool secret;		/* only a sum of it is written */
 } keys[] = {
-	{ "kernel.release", "kernel", true },
-	{ "fs.type", "file system", true },
-	{ "fs.mount_source", "mount of", false },
-	{ "device.name", "device", false },
-	{ "device.stack", "device", false },
-	{ "device.size_bytes", "device size", false },
-	{ "device.write_cache", "write cache", false },
-	{ "drive.model", "drive", false },
-	{ "drive.firmware", "drive firmware", false },
+	{ .fact = "kernel.release", .word = "kernel", .needed = true },
+	{ .fact = "fs.type", .word = "file system", .needed = true },
+	{ .fact = "fs.mount_source", .word = "mount of" },
+	{ .fact = "device.name", .word = "device" },
+	{ .fact = "device.stack", .word = "device" },
+	{ .fact = "device.size_bytes", .word = "device size", .grows = true },
+	{ .fact = "device.write_cache", .word = "write cache" },
+	{ .fact = "drive.model", .word = "drive" },
+	{ .fact = "drive.firmware", .word = "drive firmware" },
+	{ .fact = "drive.serial", .word = "a drive whose serial number has "
+	  "the sum", .secret = true },
 };
 
 #define KEYS	(sizeof(keys) / sizeof(keys[0]))
@@ -80,8 +85,12 @@ static void key_value(const journal_probe *p, const struct key *key,
 		(void)strcpy(value, "-");
 		return;
 	}
-	(void)snprintf(number, sizeof(number), "%" PRIu64, f.value);
-	escape(value, f.text ? f.text : number);
+	if (key->secret && f.text)
+		(void)snprintf(number, sizeof(number), "%016" PRIx64,
+			       jnl_checksum(f.text, strlen(f.text), 0));
+	else
+		(void)snprintf(number, sizeof(number), "%" PRIu64, f.value);
+	escape(value, f.text && !key->secret ? f.text : number);
 }
 
 static void put_line(FILE *out, const char *key, const char *value)
@@ -124,12 +133,42 @@ char *jnl_choice_format(const journal_probe *p,
 	return NULL;
 }
 
+/* The place on a device, over what is there. */
+static int write_place(struct jnl_dir *dir, const char *text)
+{
+	struct jnl_sys *sys = dir->sys;
+	size_t len = strlen(text);
+	char *place;
+	int fd, ret, closed;
+
+	if (len > JNL_CHOICE_MAX)
+		return -EFBIG;
+	place = calloc(1, JNL_CHOICE_MAX);
+	if (!place)
+		return -ENOMEM;
+	memcpy(place, text, len);
+	fd = sys->openat(sys, dir->fd, JNL_CHOICE_NAME, O_WRONLY | O_CLOEXEC,
+			 0);
+	if (fd < 0) {
+		free(place);
+		return fd;
+	}
+	ret = jnl_write_full(sys, fd, place, JNL_CHOICE_MAX, 0, 0, 1);
+	if (!ret)
+		ret = sys->fsync(sys, fd);
+	closed = sys->close(sys, fd);
+	free(place);
+	return ret ? ret : closed;
+}
+
 int jnl_choice_write(struct jnl_dir *dir, const char *text, bool *ret_final)
 {
 	struct jnl_sys *sys = dir->sys;
 	int fd, ret, closed;
 
 	*ret_final = false;
+	if (jnl_is_raw(sys))
+		return write_place(dir, text);
 	ret = sys->unlink(sys, dir->fd, JNL_CHOICE_TMP);
 	if (ret < 0 && ret != -ENOENT)
 		return ret;
@@ -248,14 +287,34 @@ static int take_heading(struct reading *r)
 	return ret;
 }
 
-/* "kernel 6.1.0, ext4, /dev/sda1": enough to know it by. */
+/* A size that is at least as large, of a device that has no file system. */
+static bool has_grown(const struct key *key, const journal_probe *p,
+		      const char *was, const char *now)
+{
+	size_t a = strlen(was), b = strlen(now);
+
+	return key->grows && jnl_probe_is_raw(p) && a && b &&
+	       strspn(was, "0123456789") == a &&
+	       strspn(now, "0123456789") == b &&
+	       (a < b || (a == b && strcmp(was, now) < 0));
+}
+
+/*
+ * "kernel 6.1.0, ext4 on /dev/sda1", "kernel 6.1.0, no file system on
+ * nvme0n1": enough to know it by.
+ */
 static void add_machine(struct jnl_kept_choice *kept, size_t i,
 			const char *value)
 {
 	size_t used = strlen(kept->machine);
+	char raw[VALUE_MAX];
 
-	if (i > 2 || !strcmp(value, "-"))
+	escape(raw, JNL_RAW_TYPE);
+	if (i > 3 || !strcmp(value, "-") ||
+	    (i == 3 && !strstr(kept->machine, ", no file system")))
 		return;
+	if (!strcmp(value, raw))
+		value = "no file system";
 	(void)snprintf(kept->machine + used, sizeof(kept->machine) - used,
 		       "%s%.60s", i == 0 ? "kernel " : i == 1 ? ", " : " on ",
 		       value);
@@ -276,7 +335,8 @@ static int take_keys(struct reading *r, const journal_probe *p,
 		if (!p || ret)
 			continue;
 		key_value(p, &keys[i], now);
-		if (strcmp(value, now))
+		if (strcmp(value, now) &&
+		    !has_grown(&keys[i], p, value, now))
 			ret = refuse(r, -ESTALE, "it is for %s %.64s and this "
 				     "is %.64s: measure again", keys[i].word,
 				     value, now);
@@ -357,6 +417,9 @@ static int read_all(struct jnl_sys *sys, int fd, char text[JNL_CHOICE_MAX + 1],
 	n = jnl_read_full(sys, fd, text, JNL_CHOICE_MAX + 1, 0);
 	if (n < 0)
 		return refuse(r, (int)n, "%s", jnl_system_words((int)n));
+	/* A device's place is as long as any text could be. */
+	if (jnl_is_raw(sys))
+		n = (ssize_t)strnlen(text, (size_t)n);
 	return n > (ssize_t)JNL_CHOICE_MAX ? damaged(r) : (int)n;
 }
 

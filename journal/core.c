@@ -39,7 +39,7 @@ void jnl_journal_free(journal *j)
 	/* Last: until here nobody else may write.  Given up in so many words
 	 * by its owner: a child of fork may still have the descriptor.  A lost
 	 * ring keeps it until its last write has landed. */
-	if (j->lock_fd >= 0 && alive && !lost)
+	if (j->lock_fd >= 0 && alive && !lost && !j->advice.lost)
 		jnl_lock_drop(sys, j->lock_fd);
 	if (j->lock_fd >= 0)
 		(void)sys->close(sys, j->lock_fd);

@@ -84,7 +84,9 @@ struct jnl_advice {
 	/* What is followed.  method or driver NULL: not that part. */
 	struct jnl_kept_choice kept;
 	char *line;		/* what became of it, or NULL */
-	char *text;		/* to be kept in the directory, or NULL */
+	char *text;		/* to be kept with the journal, or NULL */
+	char against[96];	/* what else was measured, and how, or "" */
+	bool lost;		/* with a ring on a raw device: it may yet write */
 };
 
 /* What journal_stats() tells beside what the engine counts. */

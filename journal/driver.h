@@ -18,6 +18,13 @@ struct jnl_flight {
 	bool left;		/* loop: not on the ring, but for the thread */
 };
 
+/* Whether the loop driver lets a turn's records gather (loop.c). */
+enum jnl_regroup {
+	JNL_REGROUP_TIMED,	/* where it is quicker */
+	JNL_REGROUP_ALWAYS,	/* for tests, which have no say over time */
+	JNL_REGROUP_NEVER,
+};
+
 struct jnl_committer {
 	pthread_t thread;
 	bool running;		/* there is a thread to join */
@@ -46,6 +53,14 @@ struct jnl_committer {
 	/* event_fd is to be rung when the helper has done something since. */
 	bool starved;
 	uint64_t starved_pieces;
+	/* What has gathered is left to gather on, for the rest of this turn. */
+	enum jnl_regroup regroup;
+	bool gathering;
+	uint64_t told_ns;	/* when journal_durable() last told something,
+				 * until journal_submit(); or 0 */
+	/* Running means; 0: not known. */
+	uint64_t turn_ns;	/* from there to journal_submit() */
+	uint64_t action_ns;	/* what the ring carries */
 };
 
 /* flight.c */

@@ -91,15 +91,23 @@ enum journal_flags {
 	 * hold (journal_info()'s trail says which) the journal is opened as
 	 * without it.  It needs write permission for the namespace's generic
 	 * device, /dev/ngXnY, and that is raw access to the whole namespace,
-	 * past every file permission: give it to nobody who may not have it. */
+	 * past every file permission: give it to nobody who may not have it.
+	 * A journal on a whole namespace (/dev/nvmeXnY, not a partition) has
+	 * all of it anyway: there JOURNAL_MEASURE compares this method without
+	 * the flag, and it is used if it was measured to be faster. */
 	JOURNAL_PASSTHROUGH	= 1 << 9,
 	/* Measure which method, driver and carrier are fastest here, before
-	 * the journal is open; use that, and keep it in the journal's
-	 * directory for later opens.  Takes about a second, and writes at
-	 * most 400 MiB to files without a name in the directory.  With
-	 * JOURNAL_PASSTHROUGH the method "nvme-flush" is measured against the
-	 * others; what was measured without that flag is not used with it,
-	 * nor the other way round.  On a device it does nothing. */
+	 * the journal is open; use that, and keep it with the journal for
+	 * later opens.  Takes about a second, and writes at most 400 MiB to
+	 * files without a name in the directory.  With JOURNAL_PASSTHROUGH the
+	 * method "nvme-flush" is measured against the others; what was
+	 * measured without that flag is not used with it, nor the other way
+	 * round (on a whole namespace, see above, the two are one).
+	 *
+	 * On a block device it writes, as much, to at most 8 MiB that hold no
+	 * segment.  With less than 2 MiB side by side that hold none nothing
+	 * is measured or kept, and journal_info() says so in its field
+	 * measured. */
 	JOURNAL_MEASURE		= 1 << 10,
 };
 
@@ -116,7 +124,7 @@ struct journal_options {
 	 * NULL: what was measured to be best, if that is kept with the journal
 	 * and nothing has changed since (JOURNAL_MEASURE), else the best that
 	 * the kernel, the file system and the drive allow; not nvme-flush,
-	 * unless JOURNAL_PASSTHROUGH is given.  A journal that was opened with
+	 * unless JOURNAL_PASSTHROUGH is given or that was measured.  A journal that was opened with
 	 * nvme-flush and cannot go on with it goes on as with "direct", which
 	 * promises the same. */
 	const char *method;
@@ -281,7 +289,10 @@ int journal_trim(journal *j, uint64_t lsn);
  *
  * While a commit is under way what is appended gathers for the next one, which
  * journal_durable() starts: one write acknowledges everything that was
- * submitted meanwhile.  journal_append(), _append_group(), _submit(),
+ * submitted meanwhile.  Where your turns have been short beside a write it
+ * leaves that to the journal_submit() that follows, so that what the answers
+ * bring goes with it, and keeps the descriptor readable: without a submit, the
+ * next journal_durable() starts it.  journal_append(), _append_group(), _submit(),
  * _durable(), _eventfd(), _trim(), _info() and _stats() do not wait;
  * journal_sync(), journal_commit() and journal_close() do.  All of them may be
  * called by any number of threads.
@@ -443,7 +454,8 @@ struct journal_record {
 /*
  * Open for reading, at the first record whose LSN is lsn or more (0: the
  * first there is).  error may be NULL.  Errors as journal_open(), and -ERANGE
- * for an lsn beyond the end or below what was given back by trim.
+ * for an lsn beyond the end or below what was given back by trim; error->lsn
+ * is then the end, or the first there is.
  */
 int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 			struct journal_error *error);
@@ -456,6 +468,36 @@ int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
  * LSN to go on at.
  */
 int journal_reader_next(journal_reader *r, struct journal_record *ret_record);
+
+/*
+ * Wait at the end until journal_reader_next() may have more: 1, at once if it
+ * has now; 0 if nothing came in timeout_ms milliseconds (negative: no limit) or
+ * a signal handler ran; negative on failure.  With timeout_ms 0 it only looks.
+ *
+ * Beside a writer more is there once the writer has said on the medium that it
+ * is durable: with its next commit, or, if none follows, within about a tenth
+ * of a second.  Nothing comes while the writer stands still.  When the writer
+ * has gone, however that was, the journal is recovered once as at opening, and
+ * what was not read yet is there; then the next writer is waited for.
+ *
+ * -ERANGE: as from journal_reader_next().  -EBADMSG and others as at opening;
+ * -EXDEV: another journal is in its place.  Those stay until
+ * journal_reader_seek().  -EMFILE, -ENFILE, -ENOMEM: cannot wait now; nothing
+ * stays.  -EOWNERDEAD after fork(2).  For the reader's one thread; no
+ * cancellation point.
+ */
+int journal_reader_wait(journal_reader *r, int timeout_ms);
+
+/*
+ * A descriptor for poll(2), epoll(7) and event loops, readable when it is
+ * worth a call of journal_reader_wait(r, 0), which alone makes it unreadable
+ * again; it may be so for nothing.  First at once; then by inotify(7) or, where
+ * there is none and for what it does not tell (a writer that has died; one on
+ * another machine), after a while.  Read until journal_reader_next() returns 0
+ * before you wait for it.  It is the reader's: not to be read or closed.
+ * Negative: the reader's error, or as from journal_reader_wait().
+ */
+int journal_reader_fd(journal_reader *r);
 
 /* Go to the first record whose LSN is lsn or more.  Errors as at opening. */
 int journal_reader_seek(journal_reader *r, uint64_t lsn);

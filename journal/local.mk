@@ -11,6 +11,7 @@ libcore_la_SOURCES += \
 	journal/error.c journal/error.h \
 	journal/extents.c journal/extents.h \
 	journal/flight.c \
+	journal/follow.c \
 	journal/format.c journal/format.h \
 	journal/helper.c \
 	journal/lock.c journal/lock.h \
@@ -21,7 +22,7 @@ libcore_la_SOURCES += \
 	journal/raw-format.c journal/raw-format.h \
 	journal/raw-handle.c journal/raw-impl.h \
 	journal/raw-lock.c \
-	journal/raw-names.c \
+	journal/raw-names.c journal/raw-room.c \
 	journal/raw-table.c journal/raw-table.h \
 	journal/reader.c journal/reader.h \
 	journal/recover.c journal/recover.h \

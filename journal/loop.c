@@ -55,9 +55,18 @@ static void leave(journal *j, struct jnl_flight *slot)
 	jnl_committer_call(j);
 }
 
+static void learn(uint64_t *mean, uint64_t v)
+{
+	*mean = *mean ? *mean - *mean / 8 + v / 8 : v;
+	/* 0 says that nothing is known. */
+	*mean += !*mean;
+}
+
 static void land(journal *j, struct jnl_flight *slot, int err)
 {
 	struct jnl_action act = slot->act;
+
+	uint64_t took_ns;
 
 	err = jnl_landed(j, slot, err);
 	if (err == JNL_RING_UNDONE) {
@@ -65,7 +74,9 @@ static void land(journal *j, struct jnl_flight *slot, int err)
 		return;
 	}
 	slot->act.kind = JNL_ACT_NONE;
-	jnl_count_action(j, jnl_now_ns() - slot->began_ns);
+	took_ns = jnl_now_ns() - slot->began_ns;
+	jnl_count_action(j, took_ns);
+	learn(&j->committer->action_ns, took_ns);
 	jnl_engine_done(&j->engine, &act, err);
 }
 
@@ -122,7 +133,7 @@ static void hand_out(journal *j)
 	struct jnl_action act;
 
 	for (;;) {
-		e->hold = jnl_in_flight(c) + c->left > 0;
+		e->hold = c->gathering || jnl_in_flight(c) + c->left > 0;
 		jnl_engine_next(e, &act);
 		if (act.kind == JNL_ACT_NONE)
 			return;
@@ -308,6 +319,7 @@ static void await(journal *j)
 
 void jnl_loop_push(journal *j)
 {
+	j->committer->gathering = false;
 	if (!jnl_loop_drive(j) && !j->engine.error)
 		await(j);
 }
@@ -340,6 +352,61 @@ void jnl_loop_fini(struct jnl_committer *c)
 }
 
 /* ------------------------------------------------------------------------
+ * The turns of the application's loop
+ */
+
+/*
+ * Clients that wait for their answers before they ask again can fall into two
+ * groups, each of which gathers while the other one's commit is written: then
+ * two writes carry what one would.  Where the rest of a turn is short beside a
+ * write, what has gathered therefore waits for what the answers of this turn
+ * bring, and the groups are one again.
+ */
+static bool worth_waiting(const struct jnl_committer *c)
+{
+	if (c->regroup != JNL_REGROUP_TIMED)
+		return c->regroup == JNL_REGROUP_ALWAYS;
+	return c->turn_ns && c->turn_ns < c->action_ns / 2;
+}
+
+/*
+ * journal_durable(): look, and start the next commit, now or at the end of the
+ * turn.  An application that does not submit then is called once more.
+ */
+static void take_turn(journal *j)
+{
+	struct jnl_committer *c = j->committer;
+	struct jnl_engine *e = &j->engine;
+	uint64_t frontier = e->frontier;
+	bool called_again = c->gathering;
+
+	c->gathering = false;
+	/* Nobody knows how long it takes where nothing comes. */
+	if (called_again)
+		c->turn_ns = 0;
+	else if (c->ring && settle(j))
+		jnl_carried(j);
+	if (!called_again && e->frontier != frontier && worth_waiting(c) &&
+	    e->wanted > e->frontier) {
+		c->gathering = true;
+		ring_fd(c->event_fd);
+	}
+	(void)jnl_loop_drive(j);
+	if (e->frontier != frontier)
+		c->told_ns = jnl_now_ns();
+}
+
+static void end_turn(journal *j)
+{
+	struct jnl_committer *c = j->committer;
+
+	c->gathering = false;
+	if (c->told_ns)
+		learn(&c->turn_ns, jnl_now_ns() - c->told_ns);
+	c->told_ns = 0;
+}
+
+/* ------------------------------------------------------------------------
  * The three calls
  */
 
@@ -362,6 +429,7 @@ int journal_submit(journal *j)
 		return ret;
 	state = jnl_enter(j);
 	jnl_engine_want(e, jnl_engine_end(e));
+	end_turn(j);
 	(void)jnl_loop_drive(j);
 	ret = e->error;
 	jnl_leave(j, state);
@@ -387,7 +455,7 @@ int journal_durable(journal *j, uint64_t *ret_frontier)
 	state = jnl_enter(j);
 	/* First: what comes after this rings again. */
 	clear_fd(j->committer->event_fd);
-	(void)jnl_loop_drive(j);
+	take_turn(j);
 	frontier = e->frontier;
 	ret = e->error;
 	/* Whoever else watches it has to know too. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "journal/error.h"
+#include "journal/lock.h"
 #include "journal/measured.h"
 #include "journal/raw.h"
 #include "probe/measure.h"
@@ -45,9 +46,20 @@ static void note_kept(struct jnl_advice *a, const char *became)
 	const struct jnl_kept_choice *k = &a->kept;
 
 	note(a, "%s, driver %s, carrier %s (%" PRIu64 " us "
-	     "alone, %" PRIu64 " us among many; %s): %s", k->method, k->driver,
-	     k->carrier, k->alone_ns / 1000, k->many_ns / 1000, k->machine,
-	     became);
+	     "alone, %" PRIu64 " us among many%s; %s): %s", k->method,
+	     k->driver, k->carrier, k->alone_ns / 1000, k->many_ns / 1000,
+	     a->against, k->machine, became);
+}
+
+/*
+ * Whether what goes past the kernel's flushes may be chosen because it was
+ * measured to be faster.  Where the journal has a whole namespace its writer
+ * has all the access to it that there is, and the flag would give nothing.
+ */
+static bool may_pass(const journal *j, const struct journal_options *o)
+{
+	return o->flags & JOURNAL_PASSTHROUGH ||
+	       jnl_probe_whole_namespace(j->probe);
 }
 
 /* ------------------------------------------------------------------------
@@ -70,6 +82,22 @@ static void note_nothing(struct jnl_advice *a, const struct jnl_measure *m)
 	     "time");
 }
 
+/* How it compares, if the drive's Flush was one of the ways. */
+static void note_other(struct jnl_advice *a, const struct jnl_measure *m,
+		       uint32_t depth)
+{
+	const char *other = a->kept.method;
+	struct jnl_measured it;
+
+	other = strcmp(other, JNL_METHOD_PASSTHROUGH) ?
+		JNL_METHOD_PASSTHROUGH : "direct";
+	if (jnl_measure_judge_method(m, depth, other, &it) < 0)
+		return;
+	(void)snprintf(a->against, sizeof(a->against), ", against %s with %"
+		       PRIu64 " us and %" PRIu64 " us", it.method,
+		       it.alone_ns / 1000, it.many_ns / 1000);
+}
+
 static void conclude(journal *j, const struct jnl_measure *m, uint32_t depth,
 		     bool passthrough)
 {
@@ -90,7 +118,31 @@ static void conclude(journal *j, const struct jnl_measure *m, uint32_t depth,
 		     jnl_system_words(-ENOMEM));
 		free(a->text);
 		a->text = NULL;
+		return;
 	}
+	note_other(a, m, depth);
+}
+
+/* A directory has the room of its file system. */
+static bool get_room(journal *j, struct jnl_measure_config *cfg)
+{
+	struct jnl_sys *sys = j->dir.sys;
+
+	if (!jnl_is_raw(sys))
+		return true;
+	cfg->base = jnl_raw_base;
+	cfg->holds = true;
+	cfg->hold_fd = j->lock_fd;
+	cfg->file_bytes = jnl_raw_room(sys, FILE_BYTES);
+	if (cfg->file_bytes) {
+		/* Whoever comes after our death waits for the last write. */
+		(void)jnl_lock_sign(sys, j->lock_fd);
+		return true;
+	}
+	note(&j->advice, "none: the device has no room to measure in, 2 MiB "
+	     "side by side where no segment is: give records back and measure "
+	     "again");
+	return false;
 }
 
 static void measure(journal *j, const struct journal_options *o,
@@ -106,21 +158,31 @@ static void measure(journal *j, const struct journal_options *o,
 		.rounds = ROUNDS,
 		.depths = { 1, depth > 1 ? depth : 0 },
 		.allow_volatile = o->flags & JOURNAL_VOLATILE,
-		.on_request = o->flags & JOURNAL_PASSTHROUGH,
+		.on_request = may_pass(j, o),
 	};
 	struct jnl_measure *m;
+	bool lost = false;
 	int ret;
 
+	if (!get_room(j, &cfg))
+		return;
 	ret = jnl_measure_new(&m, j->dir.sys, j->dir.fd, j->probe, &cfg);
 	if (ret < 0) {
 		note(&j->advice, "none: %s",
 		     jnl_system_words(ret));
-		return;
+	} else {
+		while (jnl_measure_step(m))
+			;
+		conclude(j, m, depth, cfg.on_request);
+		lost = jnl_measure_lost(m);
+		jnl_measure_free(m);
 	}
-	while (jnl_measure_step(m))
-		;
-	conclude(j, m, depth, cfg.on_request);
-	jnl_measure_free(m);
+	if (!jnl_is_raw(j->dir.sys))
+		return;
+	/* A lost ring's writes may land on slots that are in use by then. */
+	j->advice.lost = lost;
+	if (!lost)
+		jnl_raw_room_end(j->dir.sys);
 }
 
 static void read_kept(journal *j)
@@ -143,7 +205,7 @@ static bool follow(journal *j, const struct journal_options *o,
 		   uint32_t block_max, struct jnl_choice *ret_choice)
 {
 	struct jnl_advice *a = &j->advice;
-	bool passthrough = o->flags & JOURNAL_PASSTHROUGH;
+	bool passthrough = may_pass(j, o);
 	struct jnl_choice choice;
 	const char *reason = "";
 
@@ -197,13 +259,11 @@ int jnl_measured_choose(journal *j, const struct journal_options *o,
 	struct jnl_advice *a = &j->advice;
 	bool followed;
 
-	if (!jnl_is_raw(j->dir.sys) && o->flags & JOURNAL_MEASURE)
+	if (o->flags & JOURNAL_MEASURE)
 		measure(j, o, env);
-	else if (!jnl_is_raw(j->dir.sys))
+	/* What is there is another journal's, and goes. */
+	else if (!(o->flags & JOURNAL_OVERWRITE))
 		read_kept(j);
-	else if (o->flags & JOURNAL_MEASURE)
-		note(a, "none: nothing is measured on a device, which has no "
-		     "room but the journal's");
 	if (!a->kept.method)
 		return ask_probe(j, o, ret_choice, ret_reason);
 	if (o->method && strcmp(o->method, a->kept.method)) {
@@ -250,8 +310,6 @@ void jnl_measured_look(journal *j, struct jnl_sys *sys, int dirfd)
 	char why[JNL_CHOICE_WHY];
 	int ret;
 
-	if (jnl_is_raw(sys))
-		return;
 	ret = jnl_choice_read(sys, dirfd, NULL, &a->kept, why);
 	if (ret == -ENOENT)
 		return;

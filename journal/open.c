@@ -210,6 +210,7 @@ struct opening {
 	struct jnl_choice choice;
 	bool made_dir;
 	bool fresh;		/* there is no segment yet */
+	bool formatted;		/* a fresh device has its table already */
 };
 
 static int fail(struct opening *op, int ret, const char *doing)
@@ -379,13 +380,91 @@ static int get_drive(struct opening *op)
 	return 0;
 }
 
+/*
+ * The open batch goes through the page cache, whatever the method: writing one
+ * block must not write another one's bytes again.
+ */
+static void fit_page(struct jnl_choice *choice)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (page > 0 && (unsigned long)page > choice->block_size)
+		choice->block_size = (uint32_t)page;
+}
+
+static int no_method(struct opening *op, int ret, const char *reason)
+{
+	return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, op->path,
+			 "%s: no durable method: %s", op->path, reason);
+}
+
+/* The shape of a journal that is not there yet. */
+static int plan(struct opening *op)
+{
+	struct jnl_segment_header *g = &op->j->dir.geometry;
+	int ret;
+
+	g->version = JNL_FORMAT_VERSION;
+	g->block_size = op->choice.block_size;
+	g->segment_size = op->o->segment_size ? op->o->segment_size :
+						SEGMENT_DEFAULT;
+	if (g->segment_size / g->block_size < 4)
+		return bad_option(op->o, "segment_size: at least four blocks "
+				  "of this storage");
+	ret = op->sys->random(op->sys, g->uuid, sizeof(g->uuid));
+	if (ret < 0)
+		return fail(op, ret, "cannot draw a UUID");
+	return 0;
+}
+
+static int format_device(struct opening *op)
+{
+	const struct jnl_segment_header *g = &op->j->dir.geometry;
+	int ret;
+
+	ret = jnl_raw_format(op->sys, g, op->o->flags & JOURNAL_OVERWRITE);
+	if (ret == -ENOSPC)
+		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
+				 "%s: a journal needs 2 MiB and room for two "
+				 "segments of %llu bytes: choose a smaller "
+				 "segment_size, or a larger device", op->path,
+				 (unsigned long long)g->segment_size);
+	if (ret < 0)
+		return fail(op, ret, "cannot write the superblock");
+	op->formatted = true;
+	return 0;
+}
+
+/*
+ * A fresh device has room to measure in only once it has a table that names no
+ * segment: before that nobody knows what else a crash would leave there.  What
+ * can refuse the journal comes first.
+ */
+static int make_room(struct opening *op)
+{
+	const char *reason = "";
+	int ret;
+
+	if (!op->fresh || !(op->o->flags & JOURNAL_MEASURE) ||
+	    !jnl_is_raw(op->sys))
+		return 0;
+	ret = jnl_probe_choose(op->j->probe, op->o->method,
+			       op->o->flags & JOURNAL_VOLATILE, &op->choice,
+			       &reason);
+	if (ret < 0)
+		return no_method(op, ret, reason);
+	fit_page(&op->choice);
+	ret = plan(op);
+	if (!ret)
+		ret = check_record_max(op->o, &op->j->dir.geometry);
+	return ret ? ret : format_device(op);
+}
+
 static int choose(struct opening *op)
 {
 	journal *j = op->j;
-	uint32_t block_max = op->fresh ? UINT32_MAX :
-					 j->dir.geometry.block_size;
 	const char *reason = "";
-	long page = sysconf(_SC_PAGESIZE);
+	bool shaped;
 	int ret;
 
 	if (op->env->choice) {
@@ -394,17 +473,18 @@ static int choose(struct opening *op)
 		ret = jnl_probe_dir(&j->probe, op->sys, j->dir.fd, op->path);
 		if (ret < 0)
 			return fail(op, ret, "cannot probe the directory");
-		ret = jnl_measured_choose(j, op->o, op->env, block_max,
-					  &op->choice, &reason);
+		ret = make_room(op);
 		if (ret < 0)
-			return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE,
-					 op->path, "%s: no durable method: %s",
-					 op->path, reason);
+			return ret;
+		shaped = !op->fresh || op->formatted;
+		ret = jnl_measured_choose(j, op->o, op->env, shaped ?
+					  j->dir.geometry.block_size :
+					  UINT32_MAX, &op->choice, &reason);
+		if (ret < 0)
+			return no_method(op, ret, reason);
 	}
-	/* The open batch goes through the page cache, whatever the method:
-	 * writing one block must not write another one's bytes again. */
-	if (page > 0 && (unsigned long)page > op->choice.block_size)
-		op->choice.block_size = (uint32_t)page;
+	fit_page(&op->choice);
+	shaped = !op->fresh || op->formatted;
 	j->method = op->choice.method->name;
 	j->dir.way = op->choice.way;
 	j->dir.nocow = op->choice.nocow;
@@ -415,7 +495,7 @@ static int choose(struct opening *op)
 	ret = get_drive(op);
 	if (ret < 0)
 		return ret;
-	if (!op->fresh && op->choice.block_size > j->dir.geometry.block_size)
+	if (shaped && op->choice.block_size > j->dir.geometry.block_size)
 		return jnl_error(op->o->error, -EOPNOTSUPP, JOURNAL_LSN_NONE,
 				 op->path, "%s: the journal's blocks of %u "
 				 "bytes are smaller than the %u that this "
@@ -438,25 +518,6 @@ static uint64_t first_fill(const struct jnl_dir *dir)
 	       size : JNL_FIRST_FILL;
 }
 
-/* The shape of a journal that is not there yet. */
-static int plan(struct opening *op)
-{
-	struct jnl_segment_header *g = &op->j->dir.geometry;
-	int ret;
-
-	g->version = JNL_FORMAT_VERSION;
-	g->block_size = op->choice.block_size;
-	g->segment_size = op->o->segment_size ? op->o->segment_size :
-						SEGMENT_DEFAULT;
-	if (g->segment_size / g->block_size < 4)
-		return bad_option(op->o, "segment_size: at least four blocks "
-				  "of this storage");
-	ret = op->sys->random(op->sys, g->uuid, sizeof(g->uuid));
-	if (ret < 0)
-		return fail(op, ret, "cannot draw a UUID");
-	return 0;
-}
-
 static int create(struct opening *op)
 {
 	struct jnl_dir *dir = &op->j->dir;
@@ -464,16 +525,9 @@ static int create(struct opening *op)
 	bool final;
 	int ret;
 
-	ret = jnl_raw_format(op->sys, &dir->geometry,
-			     op->o->flags & JOURNAL_OVERWRITE);
-	if (ret == -ENOSPC)
-		return jnl_error(op->o->error, ret, JOURNAL_LSN_NONE, NULL,
-				 "%s: a journal needs 2 MiB and room for two "
-				 "segments of %llu bytes: choose a smaller "
-				 "segment_size, or a larger device", op->path,
-				 (unsigned long long)dir->geometry.segment_size);
+	ret = op->formatted ? 0 : format_device(op);
 	if (ret < 0)
-		return fail(op, ret, "cannot write the superblock");
+		return ret;
 	ret = sync_parent(op->sys, dir->fd, op->made_dir);
 	if (ret < 0)
 		return fail(op, ret, "cannot sync the directory above");
@@ -636,7 +690,7 @@ static int open_for_writing(struct opening *op)
 				(unsigned long long)op->o->witness_lsn);
 	if (!ret)
 		ret = choose(op);
-	if (!ret && op->fresh)
+	if (!ret && op->fresh && !op->formatted)
 		ret = plan(op);
 	if (ret < 0)
 		return ret;

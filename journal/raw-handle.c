@@ -147,14 +147,19 @@ int jnl_raw_table_fd(struct jnl_raw *raw)
 	return fd;
 }
 
-size_t jnl_raw_open_slots(struct jnl_raw *raw, uint64_t slot[JNL_RAW_HANDLES])
+size_t jnl_raw_taken(struct jnl_raw *raw,
+		     struct jnl_slots taken[JNL_RAW_HANDLES + 1])
 {
 	size_t n = 0;
 
+	if (raw->room.count)
+		taken[n++] = raw->room;
 	jnl_raw_enter(raw, &raw->handles_lock);
 	for (int i = 0; i < JNL_RAW_HANDLES; i++)
 		if (raw->handle[i].kind == JNL_RAW_IS_SLOT)
-			slot[n++] = raw->handle[i].slot;
+			taken[n++] = (struct jnl_slots){
+				.first = raw->handle[i].slot, .count = 1,
+			};
 	jnl_raw_leave(raw, &raw->handles_lock);
 	return n;
 }

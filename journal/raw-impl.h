@@ -14,6 +14,7 @@
 enum jnl_raw_kind {
 	JNL_RAW_IS_UNUSED, JNL_RAW_IS_DIRECTORY, JNL_RAW_IS_PARENT,
 	JNL_RAW_IS_LOCK, JNL_RAW_IS_SCRATCH, JNL_RAW_IS_SLOT,
+	JNL_RAW_IS_ROOM, JNL_RAW_IS_CHOICE,
 };
 
 struct jnl_raw_handle {
@@ -39,6 +40,8 @@ struct jnl_raw {
 	bool mine;		/* the lock is held for writing */
 	bool shared;		/* the lock is held for reading */
 	bool scratch;		/* there is a scratch file with a name */
+	struct jnl_slots room;	/* set aside; count 0: none is */
+	uint64_t room_file;	/* bytes of each of the two files there */
 
 	pthread_mutex_t handles_lock;
 	struct jnl_raw_handle handle[JNL_RAW_HANDLES];
@@ -77,8 +80,9 @@ void jnl_raw_free(struct jnl_raw *raw);
 /* The descriptor of the directory, which reads the table. */
 int jnl_raw_table_fd(struct jnl_raw *raw);
 
-/* The slots that somebody has open; how many. */
-size_t jnl_raw_open_slots(struct jnl_raw *raw, uint64_t slot[JNL_RAW_HANDLES]);
+/* The slots that somebody has open or that are set aside; how many ranges. */
+size_t jnl_raw_taken(struct jnl_raw *raw,
+		     struct jnl_slots taken[JNL_RAW_HANDLES + 1]);
 
 /* fd has the lock, or has it no more. */
 void jnl_raw_holds(struct jnl_raw *raw, int fd, bool holds);
@@ -97,6 +101,16 @@ int jnl_raw_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg);
 
 /* The fsync of the directory; heal: as for jnl_table_store(). */
 int jnl_raw_sync(struct jnl_raw *raw, bool heal);
+
+/* ------------------------------------------------------------------------
+ * raw-room.c
+ */
+
+/* A file without a name, in the room that is set aside. */
+int jnl_raw_open_room(struct jnl_raw *raw, int flags);
+
+/* The place of the measured choice. */
+int jnl_raw_open_choice(struct jnl_raw *raw, int flags);
 
 /* ------------------------------------------------------------------------
  * raw-lock.c

@@ -93,10 +93,11 @@ static int store(struct jnl_raw *raw, bool heal)
 
 static uint64_t free_slot(struct jnl_raw *raw)
 {
-	uint64_t open[JNL_RAW_HANDLES];
-	size_t n = jnl_raw_open_slots(raw, open);
+	struct jnl_slots taken[JNL_RAW_HANDLES + 1], free;
+	size_t n = jnl_raw_taken(raw, taken);
 
-	return jnl_table_free_slot(&raw->table, open, n);
+	free = jnl_table_free(&raw->table, taken, n, 1);
+	return free.count ? free.first : UINT64_MAX;
 }
 
 /*

@@ -478,20 +478,32 @@ uint64_t jnl_table_find(const struct jnl_table *t, uint64_t word)
 	return UINT64_MAX;
 }
 
-static bool is_open(uint64_t slot, const uint64_t *open, size_t n)
+static bool is_taken(uint64_t slot, const struct jnl_slots *taken, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (open[i] == slot)
+		if (slot >= taken[i].first &&
+		    slot - taken[i].first < taken[i].count)
 			return true;
 	return false;
 }
 
-uint64_t jnl_table_free_slot(const struct jnl_table *t, const uint64_t *open,
-			     size_t n)
+struct jnl_slots jnl_table_free(const struct jnl_table *t,
+				const struct jnl_slots *taken, size_t n,
+				uint64_t want)
 {
-	for (uint64_t i = 0; i < t->slots; i++)
-		if (t->now[i] == JNL_RAW_FREE && t->disk[i] == JNL_RAW_FREE &&
-		    !is_open(i, open, n))
-			return i;
-	return UINT64_MAX;
+	struct jnl_slots most = { 0 }, run = { 0 };
+
+	for (uint64_t i = 0; i < t->slots && most.count < want; i++) {
+		if (t->now[i] != JNL_RAW_FREE || t->disk[i] != JNL_RAW_FREE ||
+		    is_taken(i, taken, n)) {
+			run.count = 0;
+			continue;
+		}
+		if (!run.count)
+			run.first = i;
+		run.count++;
+		if (run.count > most.count)
+			most = run;
+	}
+	return most;
 }

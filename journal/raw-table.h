@@ -27,6 +27,11 @@
 /* In memory a word may also stand for a half-made segment. */
 #define JNL_TABLE_TMP	(1ull << 63)
 
+/* Slots that lie side by side. */
+struct jnl_slots {
+	uint64_t first, count;
+};
+
 struct jnl_table {
 	bool formatted;			/* there is a superblock */
 	struct jnl_raw_header h;	/* as loaded or stored last */
@@ -86,8 +91,13 @@ int jnl_table_grow(struct jnl_table *t, struct jnl_sys *sys, int fd);
 /* The slot of a word, or UINT64_MAX. */
 uint64_t jnl_table_find(const struct jnl_table *t, uint64_t word);
 
-/* A slot that holds nothing, or UINT64_MAX; open: those that are in use. */
-uint64_t jnl_table_free_slot(const struct jnl_table *t, const uint64_t *open,
-			     size_t n);
+/*
+ * Slots that hold nothing, in memory and on the device, and are not among the
+ * n ranges taken: the first want side by side, or the most there are (count 0:
+ * none).
+ */
+struct jnl_slots jnl_table_free(const struct jnl_table *t,
+				const struct jnl_slots *taken, size_t n,
+				uint64_t want);
 
 #endif

@@ -22,6 +22,8 @@
 
 #define INO_LOCK	1
 #define INO_SCRATCH	2
+#define INO_CHOICE	3
+#define INO_ROOM	4	/* and the next one */
 #define INO_SLOT	16
 
 static const struct jnl_raw_handle directory_handle = {
@@ -67,12 +69,16 @@ static int raw_openat(struct jnl_sys *sys, int dirfd, const char *name,
 		return -ENOTDIR;
 	if (!strcmp(name, ".."))
 		return jnl_raw_open_handle(raw, parent_handle, O_RDONLY);
-	if (flags & O_DIRECTORY)
+	if (flags & O_DIRECTORY && (flags & O_TMPFILE) != O_TMPFILE)
 		return -EOPNOTSUPP;
 	if (!strcmp(name, "lock"))
 		return jnl_raw_open_lock(raw, flags);
 	jnl_raw_enter(raw, &raw->names_lock);
-	if (!strncmp(name, "probe-", 6) && jnl_is_tmp(name))
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		ret = jnl_raw_open_room(raw, flags);
+	else if (!strcmp(name, JNL_CHOICE_NAME))
+		ret = jnl_raw_open_choice(raw, flags);
+	else if (!strncmp(name, "probe-", 6) && jnl_is_tmp(name))
 		ret = open_scratch(raw, flags);
 	else
 		ret = jnl_raw_open_segment(raw, name, flags);
@@ -133,6 +139,11 @@ static int raw_fdatasync(struct jnl_sys *sys, int fd)
 	return raw->base->fdatasync(raw->base, fd);
 }
 
+static bool in_slots(const struct jnl_raw_handle *h)
+{
+	return h->kind == JNL_RAW_IS_SLOT || h->kind == JNL_RAW_IS_ROOM;
+}
+
 /* A slot has its blocks. */
 static int raw_fallocate(struct jnl_sys *sys, int fd, int mode,
 			 uint64_t offset, uint64_t len)
@@ -140,7 +151,7 @@ static int raw_fallocate(struct jnl_sys *sys, int fd, int mode,
 	struct jnl_raw *raw = jnl_raw_of(sys);
 	struct jnl_raw_handle h = jnl_raw_look(raw, fd);
 
-	if (h.kind != JNL_RAW_IS_SLOT || mode)
+	if (!in_slots(&h) || mode)
 		return -EOPNOTSUPP;
 	return offset > h.size || len > h.size - offset ? -EFBIG : 0;
 }
@@ -152,7 +163,7 @@ static int raw_ftruncate(struct jnl_sys *sys, int fd, uint64_t size)
 
 	if (h.kind == JNL_RAW_IS_LOCK)
 		return jnl_raw_wipe_note(raw, fd, size);
-	return h.kind == JNL_RAW_IS_SLOT && size == h.size ? 0 : -EINVAL;
+	return in_slots(&h) && size == h.size ? 0 : -EINVAL;
 }
 
 static int raw_fadvise(struct jnl_sys *sys, int fd, uint64_t offset,
@@ -177,6 +188,23 @@ static int raw_mkdir(struct jnl_sys *sys, const char *path, mode_t mode)
 	return raw->base->mkdir(raw->base, path, mode);
 }
 
+/* For a file in the room: which of the two it is. */
+static ino_t inode(const struct jnl_raw_handle *h)
+{
+	switch (h->kind) {
+	case JNL_RAW_IS_LOCK:
+		return INO_LOCK;
+	case JNL_RAW_IS_SCRATCH:
+		return INO_SCRATCH;
+	case JNL_RAW_IS_CHOICE:
+		return INO_CHOICE;
+	case JNL_RAW_IS_ROOM:
+		return INO_ROOM + (ino_t)h->slot;
+	default:
+		return INO_SLOT + (ino_t)h->slot;
+	}
+}
+
 static int raw_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
 {
 	struct jnl_raw *raw = jnl_raw_of(sys);
@@ -196,9 +224,7 @@ static int raw_fstat(struct jnl_sys *sys, int fd, struct stat *ret_st)
 	ret_st->st_mode = S_IFREG | (ret_st->st_mode & 07777);
 	ret_st->st_rdev = 0;
 	ret_st->st_nlink = 1;
-	ret_st->st_ino = h.kind == JNL_RAW_IS_LOCK ? INO_LOCK :
-			 h.kind == JNL_RAW_IS_SCRATCH ? INO_SCRATCH :
-			 INO_SLOT + (ino_t)h.slot;
+	ret_st->st_ino = inode(&h);
 	ret_st->st_size = h.kind == JNL_RAW_IS_LOCK ? note : (off_t)h.size;
 	ret_st->st_blocks = (blkcnt_t)(h.size / 512);
 	return 0;
@@ -285,6 +311,13 @@ static int raw_nvme_id(struct jnl_sys *sys, int fd)
 	return raw->base->nvme_id(raw->base, fd);
 }
 
+static int raw_watch(struct jnl_sys *sys, int dirfd)
+{
+	struct jnl_raw *raw = jnl_raw_of(sys);
+
+	return raw->base->watch(raw->base, dirfd);
+}
+
 static int raw_nvme_flush(struct jnl_sys *sys, int fd, uint32_t nsid)
 {
 	struct jnl_raw *raw = jnl_raw_of(sys);
@@ -353,6 +386,7 @@ static const struct jnl_sys raw_table = {
 	.clone = raw_clone,
 	.fiemap = raw_fiemap,
 	.nvme_id = raw_nvme_id,
+	.watch = raw_watch,
 	.nvme_flush = raw_nvme_flush,
 	.device_size = raw_device_size,
 	.random = raw_random,
@@ -362,7 +396,7 @@ static const struct jnl_sys raw_table = {
 	.ring_result = raw_ring_result,
 };
 /* Whoever adds a call to the table has to say here what it does. */
-static_assert(sizeof(struct jnl_sys) == 29 * sizeof(void (*)(void)),
+static_assert(sizeof(struct jnl_sys) == 30 * sizeof(void (*)(void)),
 	      "every call of the table is above");
 
 /* ------------------------------------------------------------------------ */

@@ -17,8 +17,11 @@
  *   - A slot that anybody has open is not given out again: a descriptor of a
  *     removed segment means what it held, as with files.
  *
- * What it does not have: names but segments, "lock" and the probe's scratch
- * files; files of another size than a slot's; ftruncate.
+ *   - What a measurement writes lies in slots that hold nothing, and they stay
+ *     set aside for as long as a write of it may still be under way.
+ *
+ * What it does not have: names but segments, "lock", "choice" and the probe's
+ * scratch files; files of another size than a slot's; ftruncate.
  */
 #ifndef JNL_JOURNAL_RAW_H
 #define JNL_JOURNAL_RAW_H
@@ -69,6 +72,17 @@ void jnl_raw_heal(struct jnl_sys *sys);
 
 /* -EXDEV if the segments (g: the newest one's header) are not the device's. */
 int jnl_raw_check(struct jnl_sys *sys, const struct jnl_segment_header *g);
+
+/*
+ * Set room aside for a measurement: two files without a name (O_TMPFILE), one
+ * with O_DIRECT and one without, each of the returned size, a multiple of
+ * 1 MiB and at most most.  0: too few slots are free, or none can be taken as
+ * the lock is not held for writing.
+ */
+uint64_t jnl_raw_room(struct jnl_sys *sys, uint64_t most);
+
+/* Its slots may be used again: nothing is under way to them any more. */
+void jnl_raw_room_end(struct jnl_sys *sys);
 
 /* How many slots there are, 0 in a directory. */
 uint64_t jnl_raw_slots(struct jnl_sys *sys);

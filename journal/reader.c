@@ -39,7 +39,7 @@ static int damaged(journal_reader *r, uint64_t lsn, const char *what)
 	return jnl_reader_failed(r, -EBADMSG);
 }
 
-static int system_error(journal_reader *r, int code, uint64_t lsn)
+int jnl_reader_system_error(journal_reader *r, int code, uint64_t lsn)
 {
 	char file[JNL_SEGMENT_NAME_LEN];
 
@@ -63,13 +63,13 @@ static int get_batch(journal_reader *r, uint64_t place,
 	return ret;
 }
 
-static int overtaken(journal_reader *r, unsigned long long first)
+int jnl_reader_overtaken(journal_reader *r, uint64_t first)
 {
 	r->stale = true;
 	(void)jnl_error(&r->error, -ERANGE, first, r->path,
 			"%s: the writer has given back the records below LSN "
 			"%llu before they were read: go on at that one",
-			r->path, first);
+			r->path, (unsigned long long)first);
 	return jnl_reader_failed(r, -ERANGE);
 }
 
@@ -97,11 +97,11 @@ static int next_batch(journal_reader *r)
 		 * back. */
 		if (ret != 1 && jnl_given_back(r->sys, r->path, rec, place,
 					       &first))
-			return overtaken(r, first);
+			return jnl_reader_overtaken(r, first);
 		if (ret == -EBADMSG)
 			return damaged(r, place, "makes no sense");
 		if (ret < 0)
-			return system_error(r, ret, place);
+			return jnl_reader_system_error(r, ret, place);
 		if (ret == 0)
 			return damaged(r, place, "is gone or does not follow "
 				       "the one before it");
@@ -204,6 +204,7 @@ int jnl_reader_attach(journal_reader *r)
 {
 	int ret;
 
+	jnl_tail_forget(r);
 	jnl_view_fini(&r->view);
 	jnl_detach(&r->at);
 	ret = jnl_attach(r->sys, r->path, &r->at, &r->error);
@@ -213,23 +214,25 @@ int jnl_reader_attach(journal_reader *r)
 	jnl_view_init(&r->view, r->at.sys, r->at.dirfd, r->at.live);
 	r->view.segment_size = r->at.rec.geometry.segment_size;
 	r->view.block_size = r->at.rec.geometry.block_size;
+	r->view.limit = r->at.rec.end;
 	return 0;
 }
 
 static int out_of_range(journal_reader *r, uint64_t lsn)
 {
-	(void)jnl_error(&r->error, -ERANGE, lsn, r->path,
+	uint64_t first = r->at.rec.first, end = r->at.rec.end;
+
+	(void)jnl_error(&r->error, -ERANGE, lsn < first ? first : end, r->path,
 			"%s: LSN %llu is outside the journal, which has %llu "
 			"to %llu", r->path, (unsigned long long)lsn,
-			(unsigned long long)r->at.rec.first,
-			(unsigned long long)r->at.rec.end);
+			(unsigned long long)first, (unsigned long long)end);
 	return jnl_reader_failed(r, -ERANGE);
 }
 
 static int seek(journal_reader *r, uint64_t lsn)
 {
 	struct jnl_recovery *rec = &r->at.rec;
-	uint64_t size, segment;
+	uint64_t size, segment, at;
 	int ret;
 
 	r->error_code = 0;
@@ -242,12 +245,16 @@ static int seek(journal_reader *r, uint64_t lsn)
 	}
 	if (!lsn)
 		lsn = rec->first;
-	if (lsn > rec->end || lsn < rec->first)
+	/* What was read when there was no writer need not be below the next
+	 * writer's first watermark. */
+	if (lsn < rec->first || (lsn > rec->end &&
+				 !(r->at.live && jnl_tail_reaches(r, lsn))))
 		return out_of_range(r, lsn);
 	size = r->view.segment_size;
 	r->from = lsn;
+	at = lsn < rec->end ? lsn : rec->end;
 	/* The end of a full segment belongs to it as far as walking goes. */
-	segment = (lsn == rec->end && lsn ? lsn - 1 : lsn) / size;
+	segment = (at == rec->end && at ? at - 1 : at) / size;
 	r->pos = segment * size;
 	r->linked = !segment;
 	r->prev = 0;
@@ -321,6 +328,7 @@ void journal_reader_close(journal_reader *r)
 	if (!r->alive || !r->alive[0])
 		r->view.window = NULL;
 	jnl_view_fini(&r->view);
+	jnl_tail_free(r);
 	if (r->at.dirfd >= 0)
 		jnl_detach(&r->at);
 	jnl_cancel_restore(state);

@@ -44,6 +44,7 @@ struct journal_reader {
 	uint32_t body_len, body_off;
 	uint64_t usual;			/* a length that recurs, as its word */
 	uint32_t usual_size;		/* what such a record takes in a body */
+	struct jnl_tail *tail;		/* for waiting at the end, or NULL */
 };
 
 /* Keep code as what the reader returns until the next seek; returns code. */
@@ -54,5 +55,32 @@ int jnl_reader_failed(journal_reader *r, int code);
  * alone.  0, or an error that is kept.
  */
 int jnl_reader_attach(journal_reader *r);
+
+/* A writer has given back what was to come next: -ERANGE, kept.  first is
+ * where the journal begins now. */
+int jnl_reader_overtaken(journal_reader *r, uint64_t first);
+
+/* The system's error at lsn, kept. */
+int jnl_reader_system_error(journal_reader *r, int code, uint64_t lsn);
+
+/* ------------------------------------------------------------------------
+ * journal/follow.c
+ */
+
+/*
+ * Whether batches that link lie between the end that is known and lsn: the
+ * writer at work has not said yet that they are durable.
+ */
+bool jnl_tail_reaches(journal_reader *r, uint64_t lsn);
+
+/* Drop what is open of the segments; they are about to be attached anew. */
+void jnl_tail_forget(journal_reader *r);
+void jnl_tail_free(journal_reader *r);
+
+/*
+ * Look once whether the journal has grown, and move the end on.  1, 0 or an
+ * error that is kept.  Only with everything below the end read.
+ */
+int jnl_tail_look(journal_reader *r);
 
 #endif

@@ -3,10 +3,18 @@
  *
  * What is good is printed, also before damage: the message and status 1 come
  * when everything in front of it is out.
+ *
+ * With --follow it waits at the end, with everything printed that there is.  A
+ * signal then ends it between two records, by that signal; one that comes while
+ * nobody takes the output ends it there.  Another one ends it at once.
  */
 #include "config.h"
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "journal/tool.h"
 
@@ -14,6 +22,7 @@ static const char help[] =
 "Usage: journal-tool cat [OPTION]... DIR\n"
 "Print the durable records of the journal in DIR, each on a line.\n"
 "\n"
+"  --follow    at the end wait for more, until a signal comes\n"
 "  --from LSN  begin with the first record at LSN or behind it\n"
 "  --json      one object a line: {\"lsn\":N,\"data\":TEXT}, or \"base64\" in\n"
 "              place of \"data\" for a record that is not UTF-8\n"
@@ -26,7 +35,7 @@ static const char help[] =
 struct cat {
 	const char *dir;
 	uint64_t from;
-	bool json, lsn;
+	bool json, lsn, follow;
 	char delimiter;
 	struct jnl_out out;
 };
@@ -60,20 +69,105 @@ static void print_record(struct cat *c, const struct journal_record *rec)
 	jnl_out_put(&c->out, &c->delimiter, 1);
 }
 
+/* ------------------------------------------------------------------------
+ * Following
+ */
+
+static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+static volatile sig_atomic_t came;	/* the signal that ends us */
+
+static void on_signal(int number)
+{
+	came = number;
+}
+
+static void catch_signals(sigset_t *ret_set)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	struct sigaction old;
+
+	/* Without SA_RESTART: it also ends a write that nobody takes. */
+	sa.sa_flags = SA_RESETHAND;
+	sigemptyset(ret_set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		/* One that is ignored (nohup) stays so. */
+		if (sigaction(signals[i], NULL, &old) < 0 ||
+		    old.sa_handler == SIG_IGN)
+			continue;
+		sigaddset(ret_set, signals[i]);
+		(void)sigaction(signals[i], &sa, NULL);
+	}
+}
+
+/* 1: there may be more; 0: it is to end; or an error of the reader. */
+static int wait_for_more(struct cat *c, journal_reader *r,
+			 const sigset_t *set)
+{
+	struct pollfd p[2] = {
+		{ .events = POLLIN },
+		{ .fd = STDOUT_FILENO },
+	};
+	sigset_t old;
+	int ret;
+
+	p[0].fd = journal_reader_fd(r);
+	if (p[0].fd < 0)
+		return p[0].fd;
+	while (!(ret = journal_reader_wait(r, 0)) && !came) {
+		/* A signal counts from here on, and not before poll. */
+		sigprocmask(SIG_BLOCK, set, &old);
+		if (!came)
+			(void)ppoll(p, 2, NULL, &old);
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		if (p[1].revents & (POLLERR | POLLHUP)) {
+			c->out.error = -EPIPE;
+			return 0;
+		}
+	}
+	return came ? 0 : ret;
+}
+
+static void die_by_signal(int number)
+{
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+/* ------------------------------------------------------------------------ */
+
+/* What there is now.  0, or an error of the reader. */
+static int print_records(struct cat *c, journal_reader *r)
+{
+	struct journal_record rec;
+	int ret = 0;
+
+	while (!came && !c->out.error &&
+	       (ret = journal_reader_next(r, &rec)) > 0)
+		print_record(c, &rec);
+	jnl_out_flush(&c->out);
+	return ret < 0 ? ret : 0;
+}
+
 static int run(struct cat *c)
 {
 	struct journal_error error = { 0 };
-	struct journal_record rec;
 	journal_reader *r = NULL;
 	int code = JNL_EXIT_DONE;
+	sigset_t set;
 	int ret;
 
 	ret = journal_reader_open(&r, c->dir, c->from, &error);
 	if (ret < 0)
 		return jnl_failed(c->dir, ret, &error);
-	while ((ret = journal_reader_next(r, &rec)) > 0 && !c->out.error)
-		print_record(c, &rec);
-	jnl_out_flush(&c->out);
+	if (c->follow) {
+		catch_signals(&set);
+		c->out.stop = &came;
+	}
+	do {
+		ret = print_records(c, r);
+		if (!ret && !c->out.error && c->follow)
+			ret = wait_for_more(c, r, &set);
+	} while (ret > 0);
 	if (ret < 0)
 		code = jnl_failed(c->dir, ret, journal_reader_error(r));
 	journal_reader_close(r);
@@ -83,6 +177,7 @@ static int run(struct cat *c)
 static bool parse_options(struct cat *c, int argc, char **argv, int *ret_code)
 {
 	static const struct option longopts[] = {
+		{ "follow", no_argument, NULL, 'F' },
 		{ "from", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
@@ -101,6 +196,9 @@ static bool parse_options(struct cat *c, int argc, char **argv, int *ret_code)
 						"an LSN", optarg);
 				return false;
 			}
+			break;
+		case 'F':
+			c->follow = true;
 			break;
 		case 'h':
 			jnl_out_text(&c->out, help);
@@ -139,5 +237,8 @@ int jnl_command_cat(int argc, char **argv)
 	}
 	if (parse_options(&c, argc, argv, &code))
 		code = run(&c);
-	return jnl_out_finish(&c.out, code);
+	code = jnl_out_finish(&c.out, code);
+	if (came)
+		die_by_signal(came);
+	return code;
 }

@@ -41,7 +41,7 @@ static void write_all(struct jnl_out *out, const uint8_t *data, size_t len)
 			struct pollfd p = { STDOUT_FILENO, POLLOUT, 0 };
 
 			(void)poll(&p, 1, -1);
-		} else if (errno != EINTR) {
+		} else if (errno != EINTR || (out->stop && *out->stop)) {
 			out->error = -errno;
 		}
 	}
@@ -110,7 +110,7 @@ int jnl_out_finish(struct jnl_out *out, int code)
 	jnl_out_fini(out);
 	if (!out->error)
 		return code;
-	if (out->error != -EPIPE)
+	if (out->error != -EPIPE && out->error != -EINTR)
 		jnl_complain("standard output",
 			     "%s: what was printed is not complete",
 			     strerror(-out->error));

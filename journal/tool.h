@@ -10,6 +10,7 @@
 #define JNL_JOURNAL_TOOL_H
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,6 +82,9 @@ struct jnl_out {
 	uint8_t *buf;
 	size_t used;
 	int error;		/* 0, or the negative errno of a write */
+	/* Not NULL: once it is not 0, a write that a signal has interrupted
+	 * fails with -EINTR. */
+	const volatile sig_atomic_t *stop;
 };
 
 /* -ENOMEM, or 0. */

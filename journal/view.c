@@ -25,6 +25,8 @@ void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,
 	v->dirfd = dirfd;
 	v->past_cache = past_cache;
 	v->fd = -1;
+	v->ahead = WINDOW;
+	v->limit = UINT64_MAX;
 }
 
 void jnl_view_forget(struct jnl_view *v)
@@ -119,8 +121,8 @@ static int reserve(struct jnl_view *v, size_t len)
 {
 	uint8_t *grown;
 
-	if (len < WINDOW)
-		len = WINDOW;
+	if (len < v->ahead)
+		len = v->ahead;
 	if (v->window_len >= len)
 		return 0;
 	grown = jnl_buffer_alloc(len);
@@ -225,6 +227,19 @@ int jnl_view_sync(struct jnl_view *v, uint64_t number)
 	return ret;
 }
 
+/* How far into its segment reading may go that begins with lsn. */
+static uint64_t read_end(const struct jnl_view *v, uint64_t lsn, uint64_t len)
+{
+	uint64_t offset = lsn % v->segment_size, begin = lsn - offset;
+	uint64_t end = v->segment_size;
+
+	if (v->limit <= begin)
+		end = 0;
+	else if (v->limit - begin < end)
+		end = v->limit - begin;
+	return end > offset + len ? end : offset + len;
+}
+
 int jnl_view_at(struct jnl_view *v, uint64_t lsn, uint64_t len,
 		const uint8_t **ret_p)
 {
@@ -239,7 +254,7 @@ int jnl_view_at(struct jnl_view *v, uint64_t lsn, uint64_t len,
 	if (ret < 0)
 		return ret;
 	len = (len + v->block_size - 1) & ~(uint64_t)(v->block_size - 1);
-	ret = load(v, offset, (size_t)len, v->segment_size);
+	ret = load(v, offset, (size_t)len, read_end(v, lsn, len));
 	if (ret < 0)
 		return ret;
 	*ret_p = v->window + (offset - v->from);

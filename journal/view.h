@@ -23,6 +23,10 @@ struct jnl_view {
 	/* The size of a segment, once it is known; the window's unit. */
 	uint64_t segment_size;
 	uint32_t block_size;
+	/* What is read beyond what was asked for: so many bytes at a time are
+	 * tried for, and nothing at or above an LSN that is still written to. */
+	size_t ahead;
+	uint64_t limit;
 
 	int fd;			/* -1: none */
 	bool direct;		/* it is O_DIRECT */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -232,6 +233,29 @@ static int linux_device_size(struct jnl_sys *sys, int fd, uint64_t *ret_size)
 	return 0;
 }
 
+/*
+ * inotify(7).  There is no call that takes a descriptor, and the path may have
+ * become another directory's: the link in /proc leads to the one that is open.
+ */
+static int linux_watch(struct jnl_sys *sys, int dirfd)
+{
+	uint32_t events = IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO |
+			  IN_DELETE | IN_DELETE_SELF;
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), ret;
+	char path[32];
+
+	(void)sys;
+	if (fd < 0)
+		return -errno;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", dirfd);
+	if (inotify_add_watch(fd, path, events) < 0) {
+		ret = -errno;
+		(void)close(fd);
+		return ret;
+	}
+	return fd;
+}
+
 static int linux_random(struct jnl_sys *sys, void *buf, size_t len)
 {
 	size_t done = 0;
@@ -312,6 +336,7 @@ static const struct jnl_sys linux_table = {
 	.nvme_id = linux_nvme_id,
 	.nvme_flush = linux_nvme_flush,
 	.device_size = linux_device_size,
+	.watch = linux_watch,
 	.random = linux_random,
 	.ring_setup = linux_ring_setup,
 	.ring_enter = linux_ring_enter,

@@ -76,6 +76,14 @@ struct jnl_sys {
 	int (*nvme_flush)(struct jnl_sys *sys, int fd, uint32_t nsid);
 	/* BLKGETSIZE64: how many bytes the block device has. */
 	int (*device_size)(struct jnl_sys *sys, int fd, uint64_t *ret_size);
+	/*
+	 * A descriptor for poll(2), not blocking, that becomes readable when a
+	 * file in the directory dirfd (or the device that it is) was written
+	 * to, closed by somebody who could write, made, renamed or removed;
+	 * what it reads means no more than that.  Nothing tells of writes by
+	 * another machine.  -errno where there is none: look from time to time.
+	 */
+	int (*watch)(struct jnl_sys *sys, int dirfd);
 	/* Fills buf whole or fails. */
 	int (*random)(struct jnl_sys *sys, void *buf, size_t len);
 	/*

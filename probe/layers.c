@@ -412,6 +412,19 @@ bool jnl_straight_on(const journal_probe *p, const char *kind)
 	       !strcmp(p->layers[0].kind, kind);
 }
 
+bool jnl_probe_is_raw(const journal_probe *p)
+{
+	return jnl_fact_is(p, JNL_FS_TYPE, JNL_RAW_TYPE);
+}
+
+bool jnl_probe_whole_namespace(const journal_probe *p)
+{
+	const struct jnl_layer *l = &p->layers[0];
+
+	return jnl_probe_is_raw(p) && jnl_straight_on(p, "nvme") && l->name &&
+	       l->disk && !strcmp(l->name, l->disk);
+}
+
 void jnl_layers_free(journal_probe *p)
 {
 	size_t i;

@@ -135,6 +135,8 @@ void jnl_measure_file_make(struct jnl_measure *m,
 	f->made = true;
 	f->generation = ++m->generation;
 	f->fd = open_file(m, choice->way.direct, f);
+	if (f->fd >= 0 && m->cfg.base)
+		f->base = m->cfg.base(m->sys, f->fd);
 	if (f->fd < 0 || (!reserve(m, choice, f) && !fill(m, choice, f)))
 		return;
 	jnl_measure_file_close(m, f);

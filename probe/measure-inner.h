@@ -12,6 +12,7 @@ struct jnl_measure_file {
 	int fd;			/* -1 if there is none */
 	uint64_t size;		/* so much of it is filled */
 	uint64_t generation;	/* for rings; not 0 */
+	uint64_t base;		/* for rings: where it begins */
 	int err;
 	const char *failed;	/* the call */
 };

@@ -83,14 +83,16 @@ static bool better(const struct jnl_measured *a, const struct jnl_measured *b)
 		a->alone_ns <= b->alone_ns + b->alone_ns / 10);
 }
 
-int jnl_measure_judge(const struct jnl_measure *m, uint32_t queue_depth,
-		      struct jnl_measured *ret)
+/* Of the method called only, or of all if that is NULL. */
+static int judge(const struct jnl_measure *m, uint32_t queue_depth,
+		 const char *only, struct jnl_measured *ret)
 {
 	struct jnl_measured best = { 0 }, it;
 	const struct jnl_method *method;
 
 	for (size_t i = 0; (method = jnl_method_at(i)); i++) {
-		if (method->on_request && !m->cfg.on_request)
+		if (only ? strcmp(method->name, only) != 0 :
+			   method->on_request && !m->cfg.on_request)
 			continue;
 		if (judge_caller(m, method->name, &it) &&
 		    (!best.method || better(&it, &best)))
@@ -103,4 +105,16 @@ int jnl_measure_judge(const struct jnl_measure *m, uint32_t queue_depth,
 		return -ENODATA;
 	*ret = best;
 	return 0;
+}
+
+int jnl_measure_judge(const struct jnl_measure *m, uint32_t queue_depth,
+		      struct jnl_measured *ret)
+{
+	return judge(m, queue_depth, NULL, ret);
+}
+
+int jnl_measure_judge_method(const struct jnl_measure *m, uint32_t queue_depth,
+			     const char *method, struct jnl_measured *ret)
+{
+	return judge(m, queue_depth, method, ret);
 }

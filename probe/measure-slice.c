@@ -141,7 +141,7 @@ static void take_off(struct ring_slice *r)
 		f->written = false;
 		ret = jnl_ring_write(r->ring, r->file, m->memory +
 				     (size_t)(f - r->flight) * m->block,
-				     m->block, offset,
+				     m->block, s->file->base + offset,
 				     s->dsync ? RWF_DSYNC : 0, m->block, f);
 		if (ret < 0) {
 			fail(s, "starting a write", ret);
@@ -248,10 +248,10 @@ static void fly(struct ring_slice *r)
 static void slice_ring(struct slice *s)
 {
 	struct jnl_measure *m = s->m;
-	/* The lock of a journal is a file like any other. */
 	struct jnl_ring_config cfg = {
 		.entries = s->pair->depth + 1,
-		.lock_fd = s->file->fd,
+		/* The lock of a journal is a file like any other. */
+		.lock_fd = m->cfg.holds ? m->cfg.hold_fd : s->file->fd,
 		.memory = m->memory,
 		.memory_len = (size_t)JNL_MEASURE_DEPTH_MAX * m->block,
 		.device = s->by_drive,

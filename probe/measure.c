@@ -229,6 +229,11 @@ uint32_t jnl_measure_block(const struct jnl_measure *m)
 	return m->block;
 }
 
+bool jnl_measure_lost(const struct jnl_measure *m)
+{
+	return m->memory_lost;
+}
+
 uint64_t jnl_measure_hop_ns(const struct jnl_measure *m)
 {
 	return m->hop_ns;

@@ -7,7 +7,8 @@
  * are.
  *
  * Invariants
- *   - Nothing is written but files of the measurement: without a name, or
+ *   - Nothing is written but files of the measurement: without a name (on a
+ *     raw device the table of calls has room for those, or none), or
  *     (where the file system cannot do that) with one that is removed before
  *     the first write.  They go with their descriptors.
  *   - Time and bytes are bounded: a pair stops at the first append that ends
@@ -47,6 +48,14 @@ struct jnl_measure_config {
 	uint32_t rounds;	/* at least 1 */
 	/* Appends in flight on a ring; 0 ends the list. */
 	uint32_t depths[JNL_MEASURE_DEPTHS_MAX];
+	/* Where a file begins on what its descriptor has open, for rings;
+	 * NULL: at 0. */
+	uint64_t (*base)(struct jnl_sys *sys, int fd);
+	/* Holds the room: registered in every ring, as a writer's lock is, so
+	 * that after the death of the process nobody gets the room while a
+	 * write may still land there.  Where holds is false files do that. */
+	bool holds;
+	int hold_fd;
 	bool allow_volatile;	/* as in jnl_probe_choose() */
 	/* What is only used on request is measured in any case; it is also
 	 * concluded. */
@@ -112,6 +121,13 @@ uint64_t jnl_measure_hop_ns(const struct jnl_measure *m);
  */
 int jnl_measure_judge(const struct jnl_measure *m, uint32_t queue_depth,
 		      struct jnl_measured *ret);
+
+/* The same of the method of that name alone. */
+int jnl_measure_judge_method(const struct jnl_measure *m, uint32_t queue_depth,
+			     const char *method, struct jnl_measured *ret);
+
+/* Whether a ring was lost: writes may land for as long as the process lives. */
+bool jnl_measure_lost(const struct jnl_measure *m);
 
 /* NULL is allowed. */
 void jnl_measure_free(struct jnl_measure *m);

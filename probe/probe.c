@@ -116,7 +116,9 @@ int jnl_probe_dir_at(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 		  const char *path)
 {
-	return jnl_probe_linux(ret_p, sys, dirfd, path, "", JNL_PROBE_QUICK);
+	/* Serial numbers, to know a drive again; nothing tells them. */
+	return jnl_probe_linux(ret_p, sys, dirfd, path, "",
+			       JNL_PROBE_QUICK | JOURNAL_PROBE_SERIALS);
 }
 
 void journal_probe_close(journal_probe *p)

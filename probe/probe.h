@@ -54,6 +54,17 @@ int jnl_probe_dir(journal_probe **ret_p, struct jnl_sys *sys, int dirfd,
 int jnl_probe_choose(journal_probe *p, const char *name, bool allow_volatile,
 		     struct jnl_choice *ret_choice, const char **ret_reason);
 
+/* fs.type of a place that is a block device, and whether it is one. */
+#define JNL_RAW_TYPE	"none (raw device)"
+bool jnl_probe_is_raw(const journal_probe *p);
+
+/*
+ * Whether the place is an NVMe namespace itself, all of it, and not a file on
+ * it or a partition of it: then whoever may write to the place may write to
+ * the whole namespace, and a command to it gives him no more.
+ */
+bool jnl_probe_whole_namespace(const journal_probe *p);
+
 /*
  * Why there is no ring, after call ("io_uring_setup", ...) was refused with
  * error, in the words that the probe uses itself; good until the next time.

@@ -94,7 +94,9 @@ static char *why_usable(journal_probe *p, const struct jnl_method *m,
 					  flush);
 	if (reason && (doubt || forgets || m->on_request)) {
 		char *more = jnl_probe_format(p, "%s%s%s%s", reason,
-			m->on_request ? "; used only if asked for" : "",
+			!m->on_request ? "" : jnl_probe_whole_namespace(p) ?
+			"; used if asked for, or measured to be faster" :
+			"; used only if asked for",
 			forgets ? "; what is written is lost when the power "
 			"goes, which was allowed" : "", doubt ? doubt : "");
 

@@ -33,7 +33,7 @@ void jnl_prober_raw(journal_probe *p)
 		return;
 	if (!jnl_key_text(keys, "kind", &kind) && !strcmp(kind, "block")) {
 		jnl_fact_text(p, JNL_FS_TYPE, JOURNAL_FACT_REPORTED,
-			      "none (raw device)", source);
+			      JNL_RAW_TYPE, source);
 		jnl_fact_number(p, JNL_FS_BARRIER, JOURNAL_FACT_REPORTED, 1,
 				source);
 		jnl_fact_number(p, JNL_FS_IN_PLACE, JOURNAL_FACT_REPORTED, 1,

@@ -165,7 +165,9 @@ struct jnl_measure *jnl_timing_run(journal_probe *p, const char *path,
 	if (ret < 0)
 		fprintf(stderr, "journal-probe: %s: cannot measure: %s%s\n",
 			path, strerror(-ret), ret == -ENOTDIR ?
-			"; give a directory" : "");
+			"; this program never writes to a device: give a "
+			"directory, or have a journal measure in its own room "
+			"there (journal-tool append --measure)" : "");
 	if (ret == 0)
 		run_steps(m);
 	if (dirfd >= 0)

@@ -64,13 +64,47 @@ loop_example() {
 loop_example event-loop
 loop_example uv-append
 
+begin "follow prints what comes, and after a restart goes on behind it"
+follow=$(example follow)
+lines_are() {
+	[ "$(wc -l <followed)" -eq "$1" ]
+}
+follower=
+cleanup() {
+	[ -z "$follower" ] || kill "$follower" 2>/dev/null || :
+}
+# It ends when its input does.
+follow_until() {
+	rm -f input
+	mkfifo input
+	"$follow" tail place <input >>followed 2>err &
+	follower=$!
+	exec 3>input
+	"$append" tail <"$1" >out 2>&1
+	wait_for 200 lines_are "$2" || bad "$(wc -l <followed) lines, not $2"
+	exec 3>&-
+	have=0
+	wait "$follower" || have=$?
+	follower=
+	[ "$have" -eq 0 ] || bad "it ends with $have"
+	quiet
+}
+sed -n 1,1000p lines >first
+sed -n 1001,1500p lines >second
+sed -n 1501,1600p lines >third
+: >followed
+run 0 "$append" tail <first
+follow_until second 1500
+follow_until third 1600
+sed -n 1,1600p lines | cmp -s - followed || bad "not the lines that came in"
+
 begin "the examples need nothing but the public header and the library"
 if grep -n '#include "' "$source"/*.c >found; then
 	bad "a header of our own: $(head -n 1 found)"
 fi
 mkdir include
 cp "$srcdir/journal/journal.h" include
-for name in append event-loop read; do
+for name in append event-loop follow read; do
 	# shellcheck disable=SC2086 # words, as in a makefile
 	run 0 ${CC:-cc} ${SANITIZE_CFLAGS:-} -std=gnu11 -Wall -Wextra -Werror \
 		-Iinclude -c -o "$name.o" "$source/$name.c"

@@ -5,6 +5,7 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 
 include tests/unit.mk
 include tests/reader.mk
+include tests/follow.mk
 include tests/ring.mk
 include tests/nvme.mk
 include tests/raw.mk

@@ -168,8 +168,32 @@ have=0
 "$probe" "$dev" >out 2>err || have=$?
 [ "$have" -eq 0 ] || bad "exit code $have"
 grep -q 'raw device' out || bad "it does not say what it is"
+have=0
+"$probe" --measure=0.1 "$dev" >out 2>err || have=$?
+[ "$have" -eq 2 ] || bad "--measure: exit code $have"
+grep -q "$dev.*never writes to a device.*append --measure" err ||
+	bad "it does not say what to do: $(cat err)"
 sha256sum <"$image" >after
 same before after
+
+begin "a device is measured where no segment is, and the choice is kept"
+truncate -s 64M "$image"
+losetup -c "$dev"
+run 0 "$tool" append --overwrite --measure --segment-size 1M "$dev" <lines
+run 0 "$tool" info "$dev"
+grep -q '^measured: .*no file system on loop.*used at open' out ||
+	bad "it is not kept: $(grep '^measured' out)"
+run 0 "$tool" append --batch 100 "$dev" <lines
+run 0 "$tool" append --batch 100 --measure "$dev" <lines
+run 0 "$tool" cat "$dev"
+cat lines lines lines >want
+same out want
+run 0 "$tool" verify "$dev"
+truncate -s 80M "$image"
+losetup -c "$dev"
+run 0 "$tool" append "$dev" <lines
+run 0 "$tool" info "$dev"
+grep -q '^slots: *78$' out || bad "not 78 slots"
 
 begin "a device that is read-only can be read"
 losetup -d "$dev"

@@ -3,7 +3,7 @@ noinst_HEADERS += tests/unit/loop.h
 if HAVE_CHECK
 ring_tests = tests/unit/test_ring tests/unit/test_ring_async \
 	tests/unit/test_thread \
-	tests/unit/test_loop tests/unit/test_loop_fail
+	tests/unit/test_loop tests/unit/test_loop_turn tests/unit/test_loop_fail
 check_PROGRAMS += $(ring_tests)
 TESTS += $(ring_tests)
 tests_unit_test_ring_CFLAGS = $(unit_cflags)
@@ -14,6 +14,8 @@ tests_unit_test_thread_CFLAGS = $(unit_cflags)
 tests_unit_test_thread_LDADD = $(unit_ldadd)
 tests_unit_test_loop_CFLAGS = $(unit_cflags)
 tests_unit_test_loop_LDADD = $(unit_ldadd)
+tests_unit_test_loop_turn_CFLAGS = $(unit_cflags)
+tests_unit_test_loop_turn_LDADD = $(unit_ldadd)
 tests_unit_test_loop_fail_CFLAGS = $(unit_cflags)
 tests_unit_test_loop_fail_LDADD = $(unit_ldadd)
 endif

@@ -4,6 +4,7 @@ example_cppflags = -I$(top_srcdir)/journal
 example_programs = \
 	doc/examples/append \
 	doc/examples/event-loop \
+	doc/examples/follow \
 	doc/examples/read \
 	doc/examples/kv-server/kv-server
 check_PROGRAMS += $(example_programs)
@@ -14,6 +15,9 @@ doc_examples_append_LDADD = libjournal.la
 doc_examples_event_loop_SOURCES = doc/examples/event-loop.c
 doc_examples_event_loop_CPPFLAGS = $(example_cppflags)
 doc_examples_event_loop_LDADD = libjournal.la
+doc_examples_follow_SOURCES = doc/examples/follow.c
+doc_examples_follow_CPPFLAGS = $(example_cppflags)
+doc_examples_follow_LDADD = libjournal.la
 doc_examples_read_SOURCES = doc/examples/read.c
 doc_examples_read_CPPFLAGS = $(example_cppflags)
 doc_examples_read_LDADD = libjournal.la
@@ -46,6 +50,7 @@ dist_examples_DATA = \
 	doc/examples/README \
 	doc/examples/append.c \
 	doc/examples/event-loop.c \
+	doc/examples/follow.c \
 	doc/examples/read.c \
 	doc/examples/uv-append.c
 kvexampledir = $(docdir)/examples/kv-server

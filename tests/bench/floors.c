@@ -14,7 +14,10 @@
  *   16 threads     journal_commit(), 128 B each   | 16 x pwritev2, 4 KiB
  *   64 threads     journal_commit(), 128 B each   | 64 x pwritev2, 4 KiB
  *   batch of 1000  1000 x 128 B and one sync      | pwritev2(RWF_DSYNC), 136 KiB
- *   loop 256       one event loop, 256 x 128 B    | 256 x pwritev2, 4 KiB
+ *   loop ring      256 x 128 B are so many bytes: | 256 x pwritev2, 4 KiB
+ *                  one write by a ring of its own,
+ *                  with eventfd and poll; no journal
+ *   loop 256       one event loop, 256 x 128 B    | the same
  *                  in flight, each acknowledged
  *                  when durable (driver loop)
  *   read           1 GiB of 128 B records, from   | pread + XXH3 of the bytes
@@ -28,7 +31,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <malloc.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +42,7 @@
 #include "journal/core.h"
 #include "journal/format.h"
 #include "lib/file.h"
+#include "tests/bench/loop.h"
 #include "tests/lib/scratch.h"
 
 #define ROUNDS_MAX 101
@@ -51,13 +54,13 @@ static double seconds = 1.0;
 static int rounds = 5;
 static const char *base, *driver, *carrier, *only;
 
-static void die(const char *what, int err)
+void die(const char *what, int err)
 {
 	fprintf(stderr, "floors: %s: %s\n", what, strerror(-err));
 	exit(2);
 }
 
-static double now(void)
+double now(void)
 {
 	struct timespec ts;
 
@@ -263,59 +266,21 @@ static double batch_1000(void)
 
 /* ------------------------------------------------------------------------ */
 
-#define IN_FLIGHT 256
+static double bare_256(void)
+{
+	return LOOP_IN_FLIGHT * bare_4k();
+}
+
+static double loop_ring(void)
+{
+	return loop_ring_rate(bare_fd, FILE_SIZE, block, seconds);
+}
 
 static journal *loop;
 
-static double bare_256(void)
-{
-	return IN_FLIGHT * bare_4k();
-}
-
-/* Wait for the descriptor, and look. */
-static uint64_t loop_turn(void)
-{
-	struct pollfd p = { .fd = journal_eventfd(loop), .events = POLLIN };
-	uint64_t frontier;
-	int ret;
-
-	if (poll(&p, 1, -1) < 0 && errno != EINTR)
-		die("poll", -errno);
-	ret = journal_durable(loop, &frontier);
-	if (ret < 0)
-		die("journal_durable", ret);
-	return frontier;
-}
-
-/* One thread; each record is acknowledged, and makes room for the next. */
 static double loop_256(void)
 {
-	struct iovec iov = { payload, 128 };
-	uint64_t lsn[IN_FLIGHT], appended = 0, acked = 0, frontier;
-	double start = now(), end = start + seconds;
-	bool on;
-	int ret;
-
-	/* The clock once a turn, as the limit has it once a write. */
-	while ((on = now() < end) || acked < appended) {
-		while (on && appended - acked < IN_FLIGHT) {
-			payload[0]++;
-			ret = journal_append(loop, &iov, 1,
-					     &lsn[appended % IN_FLIGHT]);
-			if (ret == -EAGAIN)
-				break;
-			if (ret < 0)
-				die("append", ret);
-			appended++;
-		}
-		ret = journal_submit(loop);
-		if (ret < 0)
-			die("journal_submit", ret);
-		frontier = loop_turn();
-		while (acked < appended && lsn[acked % IN_FLIGHT] < frontier)
-			acked++;
-	}
-	return (double)acked / (now() - start);
+	return loop_rate(loop, seconds);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -495,6 +460,7 @@ static const struct work works[] = {
 	{ "64 threads", bare_64, threads_64, 0.28, 0, "/s" },
 	{ "commit 4 KiB", bare_4k, commit_4k, 0, 0, "/s" },
 	{ "batch of 1000", bare_batch, batch_1000, 0, 0, "/s" },
+	{ "loop ring", bare_256, loop_ring, 0, 0, "/s" },
 	{ "loop 256", bare_256, loop_256, 0.85, 0, "/s" },
 	{ "read", bare_read, read_rate, 0.75, 1e9, "B/s" },
 };

@@ -12,7 +12,7 @@ static const char *const names[] = {
 	"openat", "close", "pread", "pwrite", "fsync", "fdatasync", "fallocate",
 	"ftruncate", "fadvise", "rename", "unlink", "mkdir", "list", "fstat",
 	"statx", "fstatfs", "lock", "get_flags", "set_flags", "clone",
-	"fiemap", "nvme_id", "nvme_flush", "device_size", "random",
+	"fiemap", "nvme_id", "nvme_flush", "device_size", "watch", "random",
 	"ring_setup", "ring_enter", "ring_register", "ring_result",
 };
 
@@ -216,6 +216,11 @@ static int f_clone(struct jnl_sys *s, int fd, int from_fd)
 	PASS(FAULT_CLONE, BASE(s)->clone(BASE(s), fd, from_fd));
 }
 
+static int f_watch(struct jnl_sys *s, int dirfd)
+{
+	PASS(FAULT_WATCH, BASE(s)->watch(BASE(s), dirfd));
+}
+
 static int f_nvme_id(struct jnl_sys *s, int fd)
 {
 	PASS(FAULT_NVME_ID, BASE(s)->nvme_id(BASE(s), fd));
@@ -294,7 +299,7 @@ void fault_init(struct fault *f, struct jnl_sys *base)
 		.fstatfs = f_fstatfs, .lock = f_lock,
 		.get_flags = f_get_flags, .set_flags = f_set_flags,
 		.clone = f_clone, .fiemap = f_fiemap,
-		.nvme_id = f_nvme_id, .nvme_flush = f_nvme_flush,
+		.watch = f_watch, .nvme_id = f_nvme_id, .nvme_flush = f_nvme_flush,
 		.device_size = f_device_size,
 		.random = f_random, .ring_setup = f_ring_setup,
 		.ring_enter = f_ring_enter, .ring_register = f_ring_register,

@@ -41,6 +41,44 @@ START_TEST(a_good_drive_meets_every_need)
 }
 END_TEST
 
+START_TEST(a_namespace_is_whole_only_as_a_device_and_not_a_partition)
+{
+	journal_probe *p;
+
+	/* A file on a partition of one, the partition, all of it. */
+	synth_nvme();
+	p = replay();
+	ck_assert(!jnl_probe_is_raw(p));
+	ck_assert(!jnl_probe_whole_namespace(p));
+	journal_probe_close(p);
+	say(JNL_ASK_CALL, "fstat", "kind block\nmajor 259\nminor 2\n");
+	p = replay();
+	ck_assert(jnl_probe_is_raw(p));
+	assert_text(p, "device.name", "nvme0n1p2");
+	ck_assert(!jnl_probe_whole_namespace(p));
+	journal_probe_close(p);
+	say(JNL_ASK_FILE, "/sys/dev/block/259:2/uevent", "DEVNAME=nvme0n1\n");
+	say_error(JNL_ASK_FILE, "/sys/dev/block/259:2/partition", -ENOENT);
+	p = replay();
+	assert_text(p, "device.name", "nvme0n1");
+	ck_assert(jnl_probe_whole_namespace(p));
+	journal_probe_close(p);
+	/* A file on it is not it. */
+	say(JNL_ASK_CALL, "fstat", "major 259\nminor 2\n");
+	p = replay();
+	ck_assert(!jnl_probe_whole_namespace(p));
+	journal_probe_close(p);
+	/* Nor is what something else lies on. */
+	synth_dm("nvme0n1");
+	say(JNL_ASK_CALL, "fstat", "kind block\nmajor 252\nminor 0\n");
+	p = replay();
+	ck_assert(jnl_probe_is_raw(p));
+	ck_assert(!jnl_probe_whole_namespace(p));
+	journal_probe_close(p);
+	synth_free();
+}
+END_TEST
+
 #define TWO_PATHS	"model\nnvme0\nnvme1\npower\nsubsysnqn\nuevent\n"
 
 static const struct {
@@ -582,6 +620,7 @@ END_TEST
 void add_nvme_tests(TCase *t)
 {
 	tcase_add_test(t, a_good_drive_meets_every_need);
+	tcase_add_test(t, a_namespace_is_whole_only_as_a_device_and_not_a_partition);
 	tcase_add_loop_test(t, one_thing_amiss_refuses_by_its_name, 0,
 			    COUNT(spoilt));
 	tcase_add_test(t, a_closed_node_is_said_to_give_raw_access);

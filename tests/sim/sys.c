@@ -594,6 +594,14 @@ static int do_fiemap(struct jnl_sys *sys, int fd, struct fiemap *map)
 	return 0;
 }
 
+/* Nobody waits in here: whoever follows looks. */
+static int do_watch(struct jnl_sys *sys, int dirfd)
+{
+	(void)sys;
+	(void)dirfd;
+	return -ENOSYS;
+}
+
 static int do_nvme_id(struct jnl_sys *sys, int fd)
 {
 	struct sim_fd *f = sim_fd_of(sim_of(sys), fd);
@@ -720,7 +728,7 @@ void sim_table(struct jnl_sys *sys)
 		.fstat = do_fstat, .statx = do_statx, .fstatfs = do_fstatfs,
 		.lock = do_lock, .get_flags = do_get_flags,
 		.set_flags = do_set_flags, .fiemap = do_fiemap,
-		.nvme_id = do_nvme_id, .nvme_flush = do_nvme_flush,
+		.watch = do_watch, .nvme_id = do_nvme_id, .nvme_flush = do_nvme_flush,
 		.device_size = do_device_size,
 		.random = do_random, .ring_setup = do_ring_setup,
 	};

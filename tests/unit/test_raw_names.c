@@ -156,10 +156,14 @@ START_TEST(without_the_lock_nothing_can_be_changed)
 	ck_assert_int_eq(sys->rename(sys, dirfd, NAME(0, ".seg"),
 				     NAME(1, ".seg")), -EROFS);
 	ck_assert_int_eq(make_tmp(sys, dirfd, NAME(1, ".tmp")), -EROFS);
-	/* Names that a table of slots has no word for. */
+	/* Nothing was measured. */
 	ck_assert_int_eq(sys->openat(sys, dirfd, "choice", O_RDONLY, 0),
 			 -ENOENT);
-	ck_assert_int_eq(make_tmp(sys, dirfd, "choice"), -EOPNOTSUPP);
+	ck_assert_int_eq(sys->openat(sys, dirfd, "choice", O_WRONLY, 0),
+			 -EROFS);
+	ck_assert_uint_eq(jnl_raw_room(sys, 1 << 20), 0);
+	/* A name that a table of slots has no word for. */
+	ck_assert_int_eq(make_tmp(sys, dirfd, "words"), -EOPNOTSUPP);
 	/* The scratch file can be had, and has no room. */
 	fd = make_tmp(sys, dirfd, "probe-1.tmp");
 	ck_assert_int_ge(fd, 0);
