@@ -20,6 +20,7 @@
 #include <errno.h>
 
 #include "journal/core.h"
+#include "journal/reserve.h"
 
 #define IOV_LIMIT	1024
 #define GROUP_LIMIT	65536
@@ -56,8 +57,13 @@ static int wait_ready(journal *j)
 	return h->failures != failures ? h->error : 0;
 }
 
-/* What to append: one record in pieces, or a group with one a piece. */
+/*
+ * What to append: one record in pieces, or a group with one a piece; or what
+ * step does.
+ */
 struct request {
+	int (*step)(struct jnl_engine *e, void *arg);
+	void *arg;
 	const struct iovec *iov;
 	int count;
 	bool group;
@@ -77,6 +83,8 @@ static void call_driver(journal *j)
 
 static int put(journal *j, const struct request *rq)
 {
+	if (rq->step)
+		return rq->step(&j->engine, rq->arg);
 	if (rq->group)
 		return jnl_engine_append_group(&j->engine, rq->iov, rq->count,
 					       rq->ret_lsn);
@@ -131,6 +139,14 @@ static int append(journal *j, const struct request *rq, int ret)
 		call_driver(j);
 	appended(j);
 	return 0;
+}
+
+int jnl_put_through(journal *j, int (*step)(struct jnl_engine *e, void *arg),
+		    void *arg)
+{
+	struct request rq = { .step = step, .arg = arg, .wait = !j->loop };
+
+	return append(j, &rq, put(j, &rq));
 }
 
 /* Wait until lsn is durable.  Ends without the lock. */
@@ -274,9 +290,11 @@ int journal_trim(journal *j, uint64_t lsn)
 static int finish(journal *j)
 {
 	struct jnl_engine *e = &j->engine;
-	uint64_t end = jnl_engine_end(e);
+	uint64_t end;
 	int ret = 0;
 
+	jnl_reserve_abandon_all(e);
+	end = jnl_engine_end(e);
 	if (end > e->frontier) {
 		ret = sync_to(j, end - 1);
 		pthread_mutex_lock(&j->lock);

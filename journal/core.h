@@ -176,6 +176,14 @@ int jnl_file_add(journal *j, uint64_t number, int fd);
 void jnl_file_close(journal *j, int fd);
 
 /*
+ * Do what step does with the engine, as an append does: where it is refused
+ * for want of room, wait for that, or get -EAGAIN in an event loop.  Gives the
+ * lock up meanwhile.
+ */
+int jnl_put_through(journal *j, int (*step)(struct jnl_engine *e, void *arg),
+		    void *arg);
+
+/*
  * What every driver offers: bring the engine on by a step, or wait until
  * somebody has done so.  Gives the lock up meanwhile.  Only with something
  * wanted that is not durable, or every image in use.

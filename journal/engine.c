@@ -15,6 +15,7 @@
 
 #include "journal/engine.h"
 #include "journal/format.h"
+#include "journal/reserve.h"
 #include "lib/file.h"
 
 uint32_t jnl_log2(uint64_t v, uint32_t limit)
@@ -68,7 +69,7 @@ int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg)
 	e->memory_len = image_len * images;
 	e->memory = jnl_buffer_alloc(e->memory_len);
 	e->queue = calloc(e->queue_len, sizeof(*e->queue));
-	e->free_data = calloc(images, sizeof(*e->free_data));
+	e->free_data = calloc(images + JNL_SPARES, sizeof(*e->free_data));
 	e->free_skip = calloc(images, sizeof(*e->free_skip));
 	if (!e->memory || !e->queue || !e->free_data || !e->free_skip) {
 		jnl_engine_fini(e);
@@ -84,6 +85,8 @@ int jnl_engine_init(struct jnl_engine *e, const struct jnl_engine_config *cfg)
 
 void jnl_engine_fini(struct jnl_engine *e)
 {
+	/* Without its own images a journal has lost all of them. */
+	jnl_reserve_fini(e, e->memory);
 	jnl_buffer_free(e->memory, e->memory_len);
 	free(e->queue);
 	free(e->free_data);
@@ -101,7 +104,7 @@ void jnl_engine_start(struct jnl_engine *e, uint64_t end, uint64_t prev_sum,
 	e->ready_end = ready_end;
 }
 
-static struct jnl_batch *gathering(struct jnl_engine *e)
+struct jnl_batch *jnl_engine_gathering(struct jnl_engine *e)
 {
 	struct jnl_batch *b;
 
@@ -111,17 +114,14 @@ static struct jnl_batch *gathering(struct jnl_engine *e)
 	return b->state == JNL_GATHERING ? b : NULL;
 }
 
-static uint64_t gathered_end(const struct jnl_engine *e,
-			     const struct jnl_batch *b)
-{
-	return b->lsn + block_up(e, JNL_BATCH_HEADER + b->body_len);
-}
-
 uint64_t jnl_engine_end(const struct jnl_engine *e)
 {
-	const struct jnl_batch *b = gathering((struct jnl_engine *)e);
+	const struct jnl_batch *b =
+		jnl_engine_gathering((struct jnl_engine *)e);
 
-	return b ? gathered_end(e, b) : e->tail;
+	if (!b || !b->solid)
+		return e->tail;
+	return b->lsn + block_up(e, JNL_BATCH_HEADER + b->solid);
 }
 
 uint32_t jnl_engine_slot(const struct jnl_engine *e, uint64_t lsn)
@@ -138,7 +138,7 @@ uint32_t jnl_engine_slot(const struct jnl_engine *e, uint64_t lsn)
 static void close_batch(struct jnl_engine *e, struct jnl_batch *b)
 {
 	b->state = JNL_CLOSED;
-	b->end = gathered_end(e, b);
+	b->end = b->lsn + block_up(e, JNL_BATCH_HEADER + b->body_len);
 	e->tail = b->end;
 }
 
@@ -201,6 +201,16 @@ static struct jnl_batch *push(struct jnl_engine *e, enum jnl_batch_state state,
 	return b;
 }
 
+void jnl_engine_drop(struct jnl_engine *e)
+{
+	struct jnl_batch *b = jnl_engine_gathering(e);
+
+	assert(b && !b->solid && !b->open_first);
+	if (b->image)
+		e->free_data[e->free_data_n++] = b->image;
+	e->used--;
+}
+
 /* A batch that gathers, with room for a first body of need bytes. */
 static int begin(struct jnl_engine *e, uint64_t need,
 		 struct jnl_batch **ret_batch)
@@ -216,9 +226,13 @@ static int begin(struct jnl_engine *e, uint64_t need,
 		return ret;
 	if (takes_last_block(e, lsn + size))
 		return -EBUSY;
-	if (!e->free_data_n || (skip && !e->free_skip_n) ||
-	    e->queue_len - e->used < 1u + skip)
+	if (e->free_data_n <= e->kept || (skip && !e->free_skip_n) ||
+	    e->queue_len - e->used < 1u + skip) {
+		/* Not held back any more for the sake of reservations. */
+		if (jnl_reserve_holds(e))
+			jnl_engine_want(e, e->tail);
 		return -EAGAIN;
+	}
 	if (skip) {
 		b = push(e, JNL_CLOSED, e->tail, JNL_BATCH_SKIP,
 			 e->free_skip[--e->free_skip_n]);
@@ -248,14 +262,10 @@ static void copy_record(uint8_t *p, const struct iovec *iov, int iovcnt,
 	}
 }
 
-/*
- * The batch that takes need bytes of records next: the gathering one, or a new
- * one if it is too full.
- */
-static int batch_with_room(struct jnl_engine *e, uint64_t need,
-			   struct jnl_batch **ret_batch)
+int jnl_engine_room(struct jnl_engine *e, uint64_t need,
+		    struct jnl_batch **ret_batch)
 {
-	struct jnl_batch *b = gathering(e);
+	struct jnl_batch *b = jnl_engine_gathering(e);
 	uint64_t size;
 
 	if (!b)
@@ -279,6 +289,7 @@ static uint64_t put(struct jnl_engine *e, struct jnl_batch *b,
 
 	copy_record(b->image + offset, iov, iovcnt, len);
 	b->body_len += (uint32_t)jnl_record_size(len);
+	b->solid = b->body_len;
 	b->count++;
 	e->records++;
 	e->payload += len;
@@ -295,7 +306,7 @@ int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
 		return e->error;
 	if (len > e->cfg.record_max)
 		return -EMSGSIZE;
-	ret = batch_with_room(e, jnl_record_size(len), &b);
+	ret = jnl_engine_room(e, jnl_record_size(len), &b);
 	if (ret < 0)
 		return ret;
 	*ret_lsn = put(e, b, iov, iovcnt, len);
@@ -318,7 +329,7 @@ int jnl_engine_append_group(struct jnl_engine *e, const struct iovec *record,
 		if (need > room)
 			return -EMSGSIZE;
 	}
-	ret = batch_with_room(e, need, &b);
+	ret = jnl_engine_room(e, need, &b);
 	if (ret < 0)
 		return ret;
 	for (int i = 0; i < count; i++) {
@@ -356,6 +367,30 @@ bool jnl_engine_trim_pending(const struct jnl_engine *e)
 	return e->trim / e->cfg.segment_size > jnl_engine_free_below(e);
 }
 
+/* Whether the oldest batch is a skip batch that waits. */
+static bool skip_waits(struct jnl_engine *e)
+{
+	struct jnl_batch *b = batch_at(e, 0);
+
+	return b->state == JNL_CLOSED && b->flags & JNL_BATCH_SKIP;
+}
+
+/*
+ * Reservations are not to keep a watermark from being written.  True: what
+ * they have left is to be written first.
+ */
+static bool give_way(struct jnl_engine *e)
+{
+	struct jnl_batch *b = jnl_engine_gathering(e);
+
+	if (b && !b->solid && (e->used == 1 || (e->used == 2 && skip_waits(e))))
+		jnl_reserve_evict(e, b);
+	if (e->used != 1 || !skip_waits(e))
+		return false;
+	jnl_engine_want(e, e->tail);
+	return true;
+}
+
 bool jnl_engine_mark(struct jnl_engine *e)
 {
 	bool carried = e->trim_carried == e->trim;
@@ -363,7 +398,11 @@ bool jnl_engine_mark(struct jnl_engine *e)
 	uint64_t lsn;
 	bool skip;
 
-	if (e->error || e->used || (e->marked && carried) || !e->free_skip_n)
+	if (e->error || (e->marked && carried))
+		return false;
+	if (give_way(e))
+		return true;
+	if (e->used || !e->free_skip_n)
 		return false;
 	if (e->tail % e->cfg.segment_size == 0 &&
 	    e->tail / e->cfg.segment_size >= e->segments)
@@ -430,6 +469,8 @@ static void seal(struct jnl_engine *e, struct jnl_batch *b)
 	};
 	uint64_t used = JNL_BATCH_HEADER + b->body_len;
 
+	if (b->open_first)
+		jnl_reserve_detach(e, b);
 	b->size = (uint32_t)block_up(e, used);
 	memset(b->image + used, 0, b->size - used);
 	b->dsync = e->cfg.dsync;
@@ -474,7 +515,11 @@ static struct jnl_batch *next_write(struct jnl_engine *e)
 	if (b->state == JNL_GATHERING) {
 		if (e->hold || e->wanted <= e->tail)
 			return NULL;
+		assert(b->solid);
+		b->body_len = b->solid;
 		close_batch(e, b);
+	} else if (b->open_first && e->wanted <= b->lsn) {
+		return NULL;
 	}
 	return b;
 }

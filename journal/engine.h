@@ -77,6 +77,9 @@ struct jnl_batch {
 	uint32_t body_len;
 	uint64_t size_max;	/* gathering: what image and segment hold */
 	uint32_t size;		/* bytes to write, block aligned; set at hand-out */
+	uint32_t solid;		/* gathering: body up to its last record's end */
+	/* Its open reservations (journal/reserve.h); not once it is sealed. */
+	struct jnl_reserved *open_first, *open_last;
 	uint8_t *image;
 	uint32_t flush_id;	/* the outstanding flush that covers it, or 0 */
 	uint64_t trim;		/* as its header has it */
@@ -135,6 +138,8 @@ struct jnl_engine {
 	size_t memory_len;
 	uint8_t **free_data;
 	uint32_t free_data_n;
+	uint32_t kept;		/* of these, not for the queue: for copies */
+	struct jnl_reservations *reservations;	/* NULL: none was ever made */
 	uint8_t **free_skip;
 	uint32_t free_skip_n;
 
@@ -175,6 +180,19 @@ int jnl_engine_append(struct jnl_engine *e, const struct iovec *iov,
 int jnl_engine_append_group(struct jnl_engine *e, const struct iovec *record,
 			    int count, uint64_t *ret_lsn);
 
+/*
+ * The batch that takes need bytes of records next: the gathering one, or a new
+ * one if it is too full.  Refused as jnl_engine_append() is.
+ */
+int jnl_engine_room(struct jnl_engine *e, uint64_t need,
+		    struct jnl_batch **ret_batch);
+
+/* The batch that gathers, or NULL. */
+struct jnl_batch *jnl_engine_gathering(struct jnl_engine *e);
+
+/* Take the gathering batch, which has become empty, out of the queue. */
+void jnl_engine_drop(struct jnl_engine *e);
+
 /* Ask that everything below lsn becomes durable. */
 void jnl_engine_want(struct jnl_engine *e, uint64_t lsn);
 
@@ -196,7 +214,9 @@ bool jnl_engine_trim_pending(const struct jnl_engine *e);
 /*
  * Queue a watermark batch if it is useful: nothing gathers or waits, and the
  * last header carries less than the frontier, or another trim than was asked.
- * False if there is no use, or no room that is ready.
+ * False if there is no use, or no room that is ready.  A batch in which
+ * nothing but open reservations gather gives way; if it has left a skip batch
+ * behind, that is wanted first, and true returned.
  */
 bool jnl_engine_mark(struct jnl_engine *e);
 
@@ -242,7 +262,7 @@ void jnl_engine_doubt(struct jnl_engine *e);
 void jnl_engine_fail(struct jnl_engine *e, int err);
 
 /* Where what was appended ends: the end of the gathering batch's last record,
- * rounded up to its block. */
+ * rounded up to its block.  Reservations behind it do not count. */
 uint64_t jnl_engine_end(const struct jnl_engine *e);
 
 /*

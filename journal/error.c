@@ -42,7 +42,7 @@ const char *journal_strerror(int err)
 	case EBADMSG:
 		return "the journal is damaged";
 	case ENODATA:
-		return "a segment of the journal is missing";
+		return "a segment is missing, or lost records are marked";
 	case EXDEV:
 		return "a segment belongs to another journal";
 	case EPROTONOSUPPORT:

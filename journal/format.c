@@ -168,6 +168,8 @@ uint64_t jnl_batch_end(const struct jnl_batch_header *h, uint32_t block_size,
 {
 	if (h->flags & JNL_BATCH_SKIP)
 		return (h->lsn / segment_size + 1) * segment_size;
+	if (h->flags & JNL_BATCH_HOLE)
+		return h->lsn + (uint64_t)h->count * block_size;
 	return h->lsn + jnl_batch_size(h, block_size);
 }
 
@@ -187,13 +189,17 @@ bool jnl_batch_sane(const struct jnl_batch_header *h, uint32_t block_size,
 		return false;
 	switch (kind) {
 	case 0:
-		return h->count && !(h->body_len % 8) &&
+		/* Without records it is all voids. */
+		return h->body_len && !(h->body_len % 8) &&
 		       h->body_len / JNL_RECORD_WORD >= h->count;
 	case JNL_BATCH_OPEN:
 		return !h->count && h->body_len == JNL_EPOCH_LEN;
 	case JNL_BATCH_MARK:
 	case JNL_BATCH_SKIP:
 		return !h->count && !h->body_len;
+	case JNL_BATCH_HOLE:
+		return h->count && !h->body_len &&
+		       h->count <= (segment_size - offset) / block_size;
 	default:
 		return false;
 	}
@@ -212,16 +218,35 @@ bool jnl_batch_body_good(const uint8_t *p, const struct jnl_batch_header *h,
 
 /* ------------------------------------------------------------------------ */
 
+void jnl_void_put(uint8_t *p, uint32_t size)
+{
+	assert(size >= JNL_RECORD_WORD && !(size % 8));
+	jnl_put32(p, size - JNL_RECORD_WORD);
+	jnl_put32(p + 4, JNL_RECORD_VOID);
+	memset(p + JNL_RECORD_WORD, 0, size - JNL_RECORD_WORD);
+}
+
+uint32_t jnl_void_size(const uint8_t *p, uint32_t room)
+{
+	uint32_t len;
+
+	if (room < JNL_RECORD_WORD || jnl_get32(p + 4) != JNL_RECORD_VOID)
+		return 0;
+	len = jnl_get32(p);
+	if (len > room - JNL_RECORD_WORD || len % 8 ||
+	    !jnl_is_zero(p + JNL_RECORD_WORD, len))
+		return 0;
+	return JNL_RECORD_WORD + len;
+}
+
 bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 {
 	/* No body is that long: there is no last one yet. */
 	uint64_t last = 0, size = UINT32_MAX;
-	uint32_t offset = 0, before, len;
+	uint32_t offset = 0, len, gap;
 	const uint8_t *data;
 
-	while (offset < body_len) {
-		if (!count--)
-			return false;
+	while (count--) {
 		/* As long as the one before: where the next one begins is then
 		 * known without waiting for this one's length. */
 		if (size <= body_len - offset &&
@@ -231,11 +256,16 @@ bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 			offset += (uint32_t)size;
 			continue;
 		}
-		before = offset;
 		if (!jnl_record_next(body, body_len, &offset, &data, &len))
 			return false;
 		last = len;
-		size = offset - before;
+		size = jnl_record_size(len);
 	}
-	return !count;
+	while (offset < body_len) {
+		gap = jnl_void_size(body + offset, body_len - offset);
+		if (!gap)
+			return false;
+		offset += gap;
+	}
+	return true;
 }

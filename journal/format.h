@@ -13,6 +13,9 @@
  * A header that passes (1) and not (3), or a body that passes (4) and does not
  * divide into its records, was not written by a sound writer: damage.
  *
+ * A hole batch is one block, and stands for count blocks: what lay there was
+ * lost, and salvage (journal/salvage.c) made a new journal without it.
+ *
  * doc/journal-format.5 is the same for people who write a reader.
  */
 #ifndef JNL_JOURNAL_FORMAT_H
@@ -122,8 +125,9 @@ enum jnl_batch_flags {
 	JNL_BATCH_MARK		= 2,	/* header only: close or idle watermark */
 	JNL_BATCH_SKIP		= 4,	/* header only: the segment ends here */
 	JNL_BATCH_UNTORN	= 8,	/* written whole or not at all */
+	JNL_BATCH_HOLE		= 16,	/* header only: count blocks are lost */
 };
-#define JNL_BATCH_FLAGS_KNOWN	15u
+#define JNL_BATCH_FLAGS_KNOWN	31u
 
 struct jnl_batch_disk {
 	uint8_t header_sum[8];		/* XXH3-64 of the 56 bytes behind it */
@@ -165,12 +169,21 @@ void jnl_batch_encode(uint8_t *p, struct jnl_batch_header *h, uint64_t seed);
 bool jnl_batch_decode(const uint8_t *p, uint64_t seed,
 		      struct jnl_batch_header *ret_h);
 
-/* The blocks a batch occupies, in bytes, header and padding included. */
+/* Whether the body is records and voids; count then says how many records. */
+static inline bool jnl_batch_records(const struct jnl_batch_header *h)
+{
+	return !(h->flags & ~(uint32_t)JNL_BATCH_UNTORN);
+}
+
+/*
+ * The blocks a batch occupies, in bytes, header and padding included.  What a
+ * skip or a hole stands for is not counted.
+ */
 uint64_t jnl_batch_size(const struct jnl_batch_header *h, uint32_t block_size);
 
 /*
  * The position behind a batch that lies at h->lsn: the next block, for a skip
- * batch the segment's end.
+ * batch the segment's end, for a hole the end of what it stands for.
  */
 uint64_t jnl_batch_end(const struct jnl_batch_header *h, uint32_t block_size,
 		       uint64_t segment_size);
@@ -190,14 +203,33 @@ bool jnl_batch_body_good(const uint8_t *p, const struct jnl_batch_header *h,
 /* ------------------------------------------------------------------------
  * Records in a body: a length word of 8 bytes (the upper 4 are zero), the
  * payload, zeros to a multiple of 8.
+ *
+ * Between them, before and behind them there may be voids, places that were
+ * reserved for records and not filled: a length word whose upper 4 bytes are 1
+ * and whose length is a multiple of 8, and that many zeros.  A void has no
+ * LSN, is not counted and is passed over; a body may be nothing but voids.
  */
 
 #define JNL_RECORD_WORD		8u
+#define JNL_RECORD_VOID		1u	/* in the upper half of a length word */
 
 /* Bytes a record of len takes in a body. */
 static inline uint64_t jnl_record_size(uint64_t len)
 {
 	return JNL_RECORD_WORD + ((len + 7) & ~7ull);
+}
+
+/* Make size bytes at p a void: a multiple of 8, and at least 8. */
+void jnl_void_put(uint8_t *p, uint32_t size);
+
+/* How many bytes a void at p takes; 0 if room bytes there begin with none. */
+uint32_t jnl_void_size(const uint8_t *p, uint32_t room);
+
+/* Where the record with this data begins in its body. */
+static inline uint64_t jnl_record_offset(const uint8_t *body,
+					 const uint8_t *data)
+{
+	return (uint64_t)(data - body) - JNL_RECORD_WORD;
 }
 
 /* Whether the bytes between a whole record's payload and its end are zero. */
@@ -209,24 +241,35 @@ static inline bool jnl_record_padding_good(const uint8_t *p, uint64_t len)
 }
 
 /*
- * The record at *offset of a body: sets data and len, moves *offset behind it.
+ * The first record at or behind *offset of a body: sets data and len, moves
+ * *offset behind it.  Voids before it are passed over, so that it begins at
+ * jnl_record_offset(); those behind the last record are not: count records.
  * False if what is there is not a record that fits.
  */
 static inline bool jnl_record_next(const uint8_t *body, uint32_t body_len,
 				   uint32_t *offset, const uint8_t **ret_data,
 				   uint32_t *ret_len)
 {
-	const uint8_t *p = body + *offset;
 	uint64_t len, size;
-	uint32_t room;
+	const uint8_t *p;
+	uint32_t room, gap;
 
 	assert(*offset <= body_len);
-	room = body_len - *offset;
-	if (room < JNL_RECORD_WORD)
-		return false;
-	len = jnl_get64(p);
-	if (len > room - JNL_RECORD_WORD)
-		return false;
+	for (;;) {
+		p = body + *offset;
+		room = body_len - *offset;
+		if (room < JNL_RECORD_WORD)
+			return false;
+		len = jnl_get64(p);
+		/* A void's word is longer than any body: looking for one
+		 * costs a record nothing. */
+		if (len <= room - JNL_RECORD_WORD)
+			break;
+		gap = jnl_void_size(p, room);
+		if (!gap)
+			return false;
+		*offset += gap;
+	}
 	size = jnl_record_size(len);
 	if (size > room || !jnl_record_padding_good(p, len))
 		return false;
@@ -236,7 +279,7 @@ static inline bool jnl_record_next(const uint8_t *body, uint32_t body_len,
 	return true;
 }
 
-/* Whether the body divides into exactly count records. */
+/* Whether the body divides into exactly count records, and voids. */
 bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count);
 
 bool jnl_is_zero(const uint8_t *p, size_t len);

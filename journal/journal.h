@@ -194,8 +194,9 @@ int journal_open(journal **ret_j, const char *path,
 
 /*
  * Make everything appended durable, write a closing watermark, let go of the
- * lock and free j, also on failure.  Returns 0, or the error that kept records
- * that were not yet synced from becoming durable.  NULL is allowed.  No other
+ * lock and free j, also on failure.  Open reservations are abandoned: their
+ * memory is gone, and nobody may be filling it.  Returns 0, or the error that
+ * kept records that were not yet synced from becoming durable.  NULL is allowed.  No other
  * thread may be using j.
  */
 int journal_close(journal *j);
@@ -238,6 +239,80 @@ int journal_append(journal *j, const struct iovec *iov, int iovcnt,
  */
 int journal_append_group(journal *j, const struct iovec *records, int count,
 			 uint64_t *ret_lsns);
+
+/* ------------------------------------------------------------------------
+ * Filling in place
+ *
+ * Instead of handing bytes over to be copied, have a place for them in the
+ * memory that is going to be written, fill it, and publish it.  Any number of
+ * threads fill at the same time, and none of them waits for another one.
+ *
+ * A commit takes what is published and does not wait for the rest.  A record
+ * that is not yet published when its neighbours are committed loses its place:
+ * it is appended when it is published, behind the others and by a copy, as
+ * journal_append() would have done.  So fill at once and publish soon; what
+ * takes long, or waits for somebody, gains nothing by a reservation.  Until it
+ * is published there is no record, in memory or after a crash.
+ */
+
+struct journal_reservation {
+	void *data;	/* where to put the record; aligned to 8 bytes */
+	size_t len;	/* how much there is room for */
+	uint64_t id;	/* the library's; 0: none */
+};
+
+/*
+ * Reserve a place for a record of up to len bytes.  What is at
+ * ret_reservation->data is undefined, and the caller's alone until the
+ * reservation ends: by journal_publish(), by journal_abandon(), or with
+ * journal_close().  The structure belongs to the caller and may be moved; any
+ * one thread at a time may use it.  It may block as journal_append() does.
+ *
+ * At most JOURNAL_RESERVATIONS_MAX are open at a time.  Memory for up to four
+ * more commits, each as large as the largest record, is taken as it is needed
+ * and kept until the journal is closed: one for each commit that gathers or has
+ * gone with reservations in it still open.  Beyond these a reservation has len
+ * bytes of its own, and is copied when it is published.
+ *
+ *   -ENOBUFS  JOURNAL_RESERVATIONS_MAX are open: publish or abandon some
+ *   -ENOMEM
+ *   others as journal_append(); nothing is reserved then
+ */
+int journal_reserve(journal *j, size_t len,
+		    struct journal_reservation *ret_reservation);
+
+#define JOURNAL_RESERVATIONS_MAX 1024
+
+/*
+ * Make the first used bytes (at most len, and there may be none) a record, as
+ * if it had been appended: not durable yet, and at an LSN that nobody else
+ * has.  In time it has the place that was reserved, and so lies before records
+ * that were appended meanwhile; else behind them, and then this may block, or
+ * return -EAGAIN, as journal_append().  ret_lsn may be NULL.
+ *
+ * 0, and the reservation has ended: *reservation is zeroed, and the memory is
+ * not the caller's any more.  On failure it is open as before: try again, or
+ * abandon it.
+ *
+ *   -EINVAL  no open reservation of this journal, or used is above len
+ *   others as journal_append()
+ */
+int journal_publish(journal *j, struct journal_reservation *reservation,
+		    size_t used, uint64_t *ret_lsn);
+
+/*
+ * End the reservation without a record, and zero *reservation.  Waits for
+ * nothing, and works also when the journal has failed.
+ *
+ *   -EINVAL      no open reservation of this journal
+ *   -EROFS       opened with JOURNAL_READ_ONLY
+ *   -EOWNERDEAD  in a child of fork(2), where data is not mapped either
+ */
+int journal_abandon(journal *j, struct journal_reservation *reservation);
+
+/* ------------------------------------------------------------------------
+ * Waiting
+ */
 
 /*
  * Wait until the record at lsn, and every record before it, is durable.  lsn
@@ -463,7 +538,9 @@ int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 /*
  * 1 and *ret_record, 0 at the end, negative on failure; then the same error
  * again until journal_reader_seek().  -EBADMSG: this record and those after
- * it in the same batch cannot be read back as they were written.  -ERANGE: a
+ * it in the same batch cannot be read back as they were written.  -ENODATA:
+ * here a salvaged journal has a hole, of records that were lost;
+ * journal_reader_error() has the LSN behind it, to go on at.  -ERANGE: a
  * writer has given back what was to come next; journal_reader_error() has the
  * LSN to go on at.
  */
@@ -561,7 +638,31 @@ enum journal_finding {
 	JOURNAL_LOST		= 4,	/* acknowledged, and not there */
 	JOURNAL_MISSING		= 5,	/* a segment file is not there */
 	JOURNAL_FOREIGN		= 6,	/* a segment of another journal */
+	/* Sound, and salvaged: what was lost then is marked as holes.  No
+	 * damage to this journal. */
+	JOURNAL_HOLE		= 7,
 };
+
+/*
+ * Something that is lost: the positions from "from" to below "to".  Records
+ * whose LSN lies there are gone.
+ */
+struct journal_hole {
+	uint64_t from;
+	uint64_t to;
+	uint32_t why;		/* enum journal_finding; JOURNAL_HOLE: it was
+				 * one already */
+	uint32_t reserved;	/* 0 */
+	char file[256];		/* the file it is in, or should be in */
+	char message[256];	/* why, in words */
+};
+
+/* Called from within the function that was given it; hole is valid until it
+ * returns. */
+typedef void journal_hole_fn(void *arg, const struct journal_hole *hole);
+
+/* The same, now and then: bytes of about total have been seen to. */
+typedef void journal_progress_fn(void *arg, uint64_t bytes, uint64_t total);
 
 struct journal_report {
 	size_t size;		/* sizeof(struct journal_report), set by you */
@@ -576,10 +677,18 @@ struct journal_report {
 	uint64_t lsn;		/* where the finding is */
 	uint64_t bytes;		/* how much it covers: to the next batch that
 				 * is good, or to the end of the file */
-	uint32_t tail_batches;	/* JOURNAL_TAIL: headers among the remains */
+	uint32_t tail_batches;	/* headers among the remains behind the end */
 	uint32_t writer;	/* 1 if a writer was at work */
 	char file[256];		/* the file it is in, or "" */
 	char message[512];	/* what it is and what to do */
+	uint64_t holes;		/* what salvage has marked as lost */
+	uint64_t hole_bytes;
+	/* Set by you, or NULL: called for each hole, with arg; and while it
+	 * reads.  Where a writer gives back what is being read, it begins
+	 * again, and so do they. */
+	journal_hole_fn *on_hole;
+	journal_progress_fn *on_progress;
+	void *arg;
 };
 
 #define JOURNAL_REPORT_INIT { .size = sizeof(struct journal_report) }
@@ -591,6 +700,76 @@ struct journal_report {
  * keeps giving records back before they are read.
  */
 int journal_verify(const char *path, struct journal_report *report);
+
+/* ------------------------------------------------------------------------
+ * Salvaging
+ */
+
+struct journal_salvage_report {
+	size_t size;		/* sizeof(struct journal_salvage_report) */
+	uint64_t segments;	/* segment files of the old journal */
+	/* Of those: header, length or number are wrong, or they belong to
+	 * another journal.  What was whole in them is saved all the same. */
+	uint64_t bad_segments;
+	/* What the new journal has. */
+	uint64_t batches;
+	uint64_t records;
+	uint64_t payload;	/* bytes of records */
+	uint64_t first_lsn;	/* no record lies below it */
+	uint64_t end;		/* where the old one ended; appends go on
+				 * behind it */
+	uint64_t holes;		/* calls of on_hole */
+	uint64_t lost_bytes;	/* of positions: records, headers and padding */
+	/* Batches that were found and are not known to belong there: remains
+	 * of writes that were never acknowledged, as far as can be told. */
+	uint64_t remains;
+	/* On failure: the file concerned, or "", and what to do. */
+	char file[256];
+	char message[512];
+	/* Set by you, or NULL: called for each hole, in order, and while it
+	 * reads. */
+	journal_hole_fn *on_hole;
+	journal_progress_fn *on_progress;
+	void *arg;
+};
+
+#define JOURNAL_SALVAGE_INIT { .size = sizeof(struct journal_salvage_report) }
+
+/*
+ * Make of a damaged journal in path, a directory or a block device, a new one
+ * in new_path, which must not exist or be an empty directory: with everything
+ * of the old one that is known to belong to it, each record at the LSN that it
+ * had; with holes where something was lost; and with a UUID of its own.  It can
+ * be read and appended to as any other; the old one is never changed.
+ *
+ * What is saved is every batch that is whole, in its place, and known to be
+ * the journal's: by the links from the one to the next, and behind a hole,
+ * which nothing links over, by what it says was durable.  So also what lies
+ * behind damage that recovery stops at.  Segments that are gone from the
+ * beginning raise first_lsn, and are told as a hole; doc/failure-model says
+ * what cannot be known.
+ *
+ * 0: the new journal is durable.  It is in place as a whole or, if this is
+ * interrupted, cannot be opened, but for its name and a few files: remove them
+ * (or, as long as there are only *.tmp in it, run this again).
+ *
+ *   -EBUSY            a writer has the old journal open
+ *   -ENOENT           no journal there
+ *   -EEXIST           new_path is there, and not empty
+ *   -ENOTDIR          new_path is no directory, or path nothing of both
+ *   -EBADMSG          no segment's header is left, or a device's superblock
+ *   -EXDEV            as many segments of one journal as of another
+ *   -EFBIG            more than 65536 segments are missing in a row, or no
+ *                     LSN is left
+ *   -EPROTONOSUPPORT  written by a newer version of the library
+ *   -EOPNOTSUPP       new_path would be forgotten with the power (tmpfs)
+ *   -EIO              what was whole at the first reading is not at the
+ *                     second: copy the medium first
+ *   -EINVAL           report->size
+ *   -ENOSPC, -EACCES, -ENOMEM, ... as the system says
+ */
+int journal_salvage(const char *path, const char *new_path,
+		    struct journal_salvage_report *report);
 
 /* ------------------------------------------------------------------------ */
 

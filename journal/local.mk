@@ -11,6 +11,7 @@ libcore_la_SOURCES += \
 	journal/engine.c journal/engine.h \
 	journal/error.c journal/error.h \
 	journal/extents.c journal/extents.h \
+	journal/fill.c \
 	journal/flight.c \
 	journal/follow.c \
 	journal/format.c journal/format.h \
@@ -30,6 +31,10 @@ libcore_la_SOURCES += \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \
 	journal/replace.c journal/replace.h \
+	journal/reserve.c journal/reserve.h \
+	journal/salvage.c journal/salvage.h \
+	journal/salvage-runs.c \
+	journal/salvage-source.c \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
 	journal/thread.c \
@@ -62,9 +67,11 @@ journal_tool_SOURCES = \
 	journal/tool-append.c \
 	journal/tool-cat.c \
 	journal/tool-common.c \
+	journal/tool-holes.c \
 	journal/tool-info.c \
 	journal/tool-output.c \
 	journal/tool-progress.c \
+	journal/tool-salvage.c \
 	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

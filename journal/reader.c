@@ -73,6 +73,20 @@ int jnl_reader_overtaken(journal_reader *r, uint64_t first)
 	return jnl_reader_failed(r, -ERANGE);
 }
 
+/* What lay in [from, to) was lost before the journal was salvaged. */
+static int lost(journal_reader *r, uint64_t from, uint64_t to)
+{
+	char file[JNL_SEGMENT_NAME_LEN];
+
+	jnl_segment_name(file, from / r->view.segment_size);
+	(void)jnl_error(&r->error, -ENODATA, to, file, "%s/%s: what lay from "
+			"LSN %llu to %llu was lost before the journal was "
+			"salvaged: go on at %llu", r->path, file,
+			(unsigned long long)from, (unsigned long long)to,
+			(unsigned long long)to);
+	return jnl_reader_failed(r, -ENODATA);
+}
+
 /* Go to the next batch that has records.  1, 0 at the end, or an error. */
 static int next_batch(journal_reader *r)
 {
@@ -80,7 +94,7 @@ static int next_batch(journal_reader *r)
 	uint64_t size = r->view.segment_size;
 	uint32_t block = r->view.block_size;
 	struct jnl_batch_header h;
-	uint64_t place, first;
+	uint64_t place, first, hole = JOURNAL_LSN_NONE;
 	const uint8_t *p;
 	int ret;
 
@@ -98,6 +112,11 @@ static int next_batch(journal_reader *r)
 		if (ret != 1 && jnl_given_back(r->sys, r->path, rec, place,
 					       &first))
 			return jnl_reader_overtaken(r, first);
+		/* One hole after the other is told as one, before anything
+		 * that comes behind it. */
+		if (hole != JOURNAL_LSN_NONE &&
+		    (ret != 1 || !(h.flags & JNL_BATCH_HOLE)))
+			return lost(r, hole, r->pos);
 		if (ret == -EBADMSG)
 			return damaged(r, place, "makes no sense");
 		if (ret < 0)
@@ -113,7 +132,10 @@ static int next_batch(journal_reader *r)
 		if (r->pos == rec->end && r->prev != rec->last_sum)
 			return damaged(r, place, "is not the one that "
 				       "recovery found");
-		if (!h.count || r->pos <= r->from)
+		if (h.flags & JNL_BATCH_HOLE && r->pos > r->from &&
+		    hole == JOURNAL_LSN_NONE)
+			hole = place > r->from ? place : r->from;
+		if (!jnl_batch_records(&h) || !h.count || r->pos <= r->from)
 			continue;
 		r->body = p + JNL_BATCH_HEADER;
 		r->body_lsn = place + JNL_BATCH_HEADER;
@@ -121,7 +143,7 @@ static int next_batch(journal_reader *r)
 		r->body_off = 0;
 		return 1;
 	}
-	return 0;
+	return hole == JOURNAL_LSN_NONE ? 0 : lost(r, hole, r->pos);
 }
 
 /*
@@ -138,8 +160,7 @@ static inline bool take_record(journal_reader *r,
 		assert(r->body_off == r->body_len);
 		return false;
 	}
-	ret_record->lsn = r->body_lsn + (uint64_t)(data - r->body) -
-			  JNL_RECORD_WORD;
+	ret_record->lsn = r->body_lsn + jnl_record_offset(r->body, data);
 	ret_record->data = data;
 	ret_record->len = len;
 	r->usual = len;

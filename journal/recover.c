@@ -87,8 +87,8 @@ int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
 	*ret_p = p;
 	if (!jnl_batch_body_good(p, &h, view->block_size, seed))
 		return 2;
-	if (h.count && !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len,
-					 h.count))
+	if (jnl_batch_records(&h) &&
+	    !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len, h.count))
 		return -EBADMSG;
 	return 1;
 }

@@ -5,8 +5,8 @@
  * when everything in front of it is out.
  *
  * With --follow it waits at the end, with everything printed that there is.  A
- * signal then ends it between two records, by that signal; one that comes while
- * nobody takes the output ends it there.  Another one ends it at once.
+ * signal then ends it between two records, by that signal; if nobody takes the
+ * output, where it stands.  Another one ends it at once.
  */
 #include "config.h"
 
@@ -30,7 +30,9 @@ static const char help[] =
 "  --null      end records with a zero byte, not with a newline\n"
 "  --help      print this and exit\n"
 "\n"
-"At damage it stops with status 1; what it printed until then is good.\n";
+"At damage it stops with status 1; what it printed until then is good.  At a\n"
+"hole of a salvaged journal it says so, goes on behind it, and ends with\n"
+"status 1.\n";
 
 struct cat {
 	const char *dir;
@@ -86,7 +88,7 @@ static void catch_signals(sigset_t *ret_set)
 	struct sigaction sa = { .sa_handler = on_signal };
 	struct sigaction old;
 
-	/* Without SA_RESTART: it also ends a write that nobody takes. */
+	/* Without SA_RESTART: it interrupts a write that nobody takes. */
 	sa.sa_flags = SA_RESETHAND;
 	sigemptyset(ret_set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
@@ -148,6 +150,17 @@ static int print_records(struct cat *c, journal_reader *r)
 	return ret < 0 ? ret : 0;
 }
 
+/* Tell a hole, and go on behind it: 1, or why not. */
+static int pass_hole(struct cat *c, journal_reader *r, int *ret_code)
+{
+	const struct journal_error *error = journal_reader_error(r);
+	int ret;
+
+	*ret_code = jnl_failed(c->dir, -ENODATA, error);
+	ret = journal_reader_seek(r, error->lsn);
+	return ret < 0 ? ret : 1;
+}
+
 static int run(struct cat *c)
 {
 	struct journal_error error = { 0 };
@@ -165,7 +178,9 @@ static int run(struct cat *c)
 	}
 	do {
 		ret = print_records(c, r);
-		if (!ret && !c->out.error && c->follow)
+		if (ret == -ENODATA)
+			ret = pass_hole(c, r, &code);
+		else if (!ret && !c->out.error && c->follow)
 			ret = wait_for_more(c, r, &set);
 	} while (ret > 0);
 	if (ret < 0)

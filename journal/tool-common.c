@@ -112,6 +112,31 @@ const char *jnl_operand_dir(int argc, char **argv)
 	return argv[optind];
 }
 
+const char *jnl_finding_name(uint32_t finding)
+{
+	switch (finding) {
+	case JOURNAL_SOUND:
+		return "sound";
+	case JOURNAL_TAIL:
+		return "tail";
+	case JOURNAL_BAD_SEGMENT:
+		return "bad-segment";
+	case JOURNAL_BAD_BATCH:
+		return "bad-batch";
+	case JOURNAL_LOST:
+		return "lost";
+	case JOURNAL_MISSING:
+		return "missing";
+	case JOURNAL_FOREIGN:
+		return "foreign";
+	case JOURNAL_HOLE:
+		return "hole";
+	default:
+		/* Of a newer library: certainly not "sound". */
+		return "unknown";
+	}
+}
+
 /* The digits at *text; moves *text behind them. */
 static bool parse_digits(const char **text, uint64_t *ret_value)
 {

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 
 /* Large enough that the calls do not count, small enough for the cache. */
 #define OUT_SIZE	(256 * 1024)
+/* How long output waits to be taken when a signal has come. */
+#define STOP_MS		500
 
 int jnl_out_init(struct jnl_out *out)
 {
@@ -29,11 +32,27 @@ void jnl_out_fini(struct jnl_out *out)
 	out->buf = NULL;
 }
 
+/* A signal is to end us: whether somebody still takes the output. */
+static bool is_taken(void)
+{
+	struct pollfd p = { STDOUT_FILENO, POLLOUT, 0 };
+
+	return poll(&p, 1, STOP_MS) > 0;
+}
+
 static void write_all(struct jnl_out *out, const uint8_t *data, size_t len)
 {
 	while (len && !out->error) {
-		ssize_t n = write(STDOUT_FILENO, data, len);
+		bool stop = out->stop && *out->stop;
+		ssize_t n;
 
+		if (stop && !is_taken()) {
+			out->error = -EINTR;
+			break;
+		}
+		/* So much does not block when poll(2) says so (pipe(7)). */
+		n = write(STDOUT_FILENO, data,
+			  stop && len > PIPE_BUF ? PIPE_BUF : len);
 		if (n >= 0) {
 			data += n;
 			len -= (size_t)n;
@@ -41,7 +60,7 @@ static void write_all(struct jnl_out *out, const uint8_t *data, size_t len)
 			struct pollfd p = { STDOUT_FILENO, POLLOUT, 0 };
 
 			(void)poll(&p, 1, -1);
-		} else if (errno != EINTR || (out->stop && *out->stop)) {
+		} else if (errno != EINTR) {
 			out->error = -errno;
 		}
 	}

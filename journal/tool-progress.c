@@ -37,6 +37,13 @@ void jnl_progress_init(struct jnl_progress *p, int input_fd)
 	}
 }
 
+void jnl_progress_init_total(struct jnl_progress *p)
+{
+	*p = (struct jnl_progress){ 0 };
+	p->active = isatty(STDERR_FILENO);
+	p->start_ns = p->last_ns = now_ns();
+}
+
 static void draw_bar(uint64_t bytes, uint64_t total)
 {
 	double part = bytes < total ? (double)bytes / (double)total : 1;
@@ -66,9 +73,11 @@ void jnl_progress_show(struct jnl_progress *p, uint64_t records,
 	fputs("\r\033[K", stderr);
 	if (p->total_bytes)
 		draw_bar(bytes, p->total_bytes);
-	fprintf(stderr, "%llu records (%.0f/s)  %.1f MB (%.1f MB/s)",
-		(unsigned long long)records, (double)records / seconds,
-		(double)bytes / 1e6, (double)bytes / 1e6 / seconds);
+	if (records)
+		fprintf(stderr, "%llu records (%.0f/s)  ",
+			(unsigned long long)records, (double)records / seconds);
+	fprintf(stderr, "%.1f MB (%.1f MB/s)", (double)bytes / 1e6,
+		(double)bytes / 1e6 / seconds);
 	fflush(stderr);
 }
 

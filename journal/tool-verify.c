@@ -21,40 +21,19 @@ static const char help[] =
 "  --help  print this and exit\n"
 "\n"
 "Status 0: sound, or sound with the remains of writes that were never\n"
-"acknowledged behind the end (which is said); 1: damage or loss; 2: it could\n"
-"not be judged.\n";
-
-static const char *finding_name(uint32_t finding)
-{
-	switch (finding) {
-	case JOURNAL_SOUND:
-		return "sound";
-	case JOURNAL_TAIL:
-		return "tail";
-	case JOURNAL_BAD_SEGMENT:
-		return "bad-segment";
-	case JOURNAL_BAD_BATCH:
-		return "bad-batch";
-	case JOURNAL_LOST:
-		return "lost";
-	case JOURNAL_MISSING:
-		return "missing";
-	case JOURNAL_FOREIGN:
-		return "foreign";
-	default:
-		/* Of a newer library: certainly not "sound". */
-		return "unknown";
-	}
-}
+"acknowledged behind the end (which is said), or with the holes of a salvaged\n"
+"journal (which are listed); 1: damage or loss; 2: it could not be judged.\n";
 
 static bool damaged(const struct journal_report *rep)
 {
-	return rep->finding != JOURNAL_SOUND && rep->finding != JOURNAL_TAIL;
+	return rep->finding != JOURNAL_SOUND && rep->finding != JOURNAL_TAIL &&
+	       rep->finding != JOURNAL_HOLE;
 }
 
-static void print_text(struct jnl_out *out, const struct journal_report *rep)
+static void print_text(struct jnl_out *out, const struct journal_report *rep,
+		       const struct jnl_watch *watch)
 {
-	jnl_out_format(out, "finding:   %s\n", finding_name(rep->finding));
+	jnl_out_format(out, "finding:   %s\n", jnl_finding_name(rep->finding));
 	if (rep->message[0])
 		jnl_out_format(out, "           %s\n", rep->message);
 	if (rep->finding != JOURNAL_SOUND) {
@@ -75,12 +54,17 @@ static void print_text(struct jnl_out *out, const struct journal_report *rep)
 	jnl_out_format(out, "first lsn: %" PRIu64 "\n", rep->first_lsn);
 	jnl_out_format(out, "end:       %" PRIu64 "\n", rep->end);
 	jnl_out_format(out, "writer:    %s\n", rep->writer ? "at work" : "none");
+	if (rep->holes)
+		jnl_out_format(out, "holes:     %" PRIu64 ", %" PRIu64
+			       " bytes\n", rep->holes, rep->hole_bytes);
+	jnl_holes_text(out, watch);
 }
 
-static void print_json(struct jnl_out *out, const struct journal_report *rep)
+static void print_json(struct jnl_out *out, const struct journal_report *rep,
+		       const struct jnl_watch *watch)
 {
 	jnl_out_format(out, "{\"finding\":\"%s\",\"damaged\":%s,\"code\":%d",
-		       finding_name(rep->finding),
+		       jnl_finding_name(rep->finding),
 		       damaged(rep) ? "true" : "false", rep->code);
 	jnl_out_text(out, ",\"message\":");
 	jnl_out_json_string(out, rep->message, strlen(rep->message));
@@ -97,32 +81,53 @@ static void print_json(struct jnl_out *out, const struct journal_report *rep)
 		       rep->segments, rep->batches, rep->records,
 		       rep->payload);
 	jnl_out_format(out, ",\"first_lsn\":%" PRIu64 ",\"end\":%" PRIu64
-		       ",\"writer\":%s}\n", rep->first_lsn, rep->end,
+		       ",\"writer\":%s,\"holes\":", rep->first_lsn, rep->end,
 		       rep->writer ? "true" : "false");
+	jnl_holes_json(out, watch);
+	jnl_out_format(out, ",\"hole_bytes\":%" PRIu64 "}\n", rep->hole_bytes);
+}
+
+static int complain(const char *dir, const struct journal_report *rep, int ret)
+{
+	jnl_complain_file(dir, rep->file, rep->message);
+	return jnl_exit_code(ret);
+}
+
+static int print(struct jnl_out *out, const char *dir,
+		 const struct journal_report *rep,
+		 const struct jnl_watch *watch, bool json)
+{
+	(json ? print_json : print_text)(out, rep, watch);
+	jnl_out_flush(out);
+	if (!damaged(rep))
+		return JNL_EXIT_DONE;
+	jnl_complain_file(dir, rep->file, rep->message[0] ? rep->message :
+			  jnl_finding_name(rep->finding));
+	return JNL_EXIT_DAMAGE;
 }
 
 static int run(struct jnl_out *out, const char *dir, bool json)
 {
 	struct journal_report rep = JOURNAL_REPORT_INIT;
-	int ret;
+	struct jnl_watch watch = { 0 };
+	int ret, code;
 
+	jnl_progress_init_total(&watch.progress);
+	rep.on_hole = jnl_holes_add;
+	rep.on_progress = jnl_watch_progress;
+	rep.arg = &watch;
 	ret = journal_verify(dir, &rep);
+	jnl_progress_clear(&watch.progress);
+	if (!ret && watch.error)
+		ret = watch.error;
 	if (ret < 0 && !rep.message[0])
-		return jnl_failed(dir, ret, NULL);
-	if (ret < 0) {
-		jnl_complain_file(dir, rep.file, rep.message);
-		return jnl_exit_code(ret);
-	}
-	if (json)
-		print_json(out, &rep);
+		code = jnl_failed(dir, ret, NULL);
+	else if (ret < 0)
+		code = complain(dir, &rep, ret);
 	else
-		print_text(out, &rep);
-	jnl_out_flush(out);
-	if (!damaged(&rep))
-		return JNL_EXIT_DONE;
-	jnl_complain_file(dir, rep.file, rep.message[0] ? rep.message :
-			  finding_name(rep.finding));
-	return JNL_EXIT_DAMAGE;
+		code = print(out, dir, &rep, &watch, json);
+	jnl_watch_fini(&watch);
+	return code;
 }
 
 int jnl_command_verify(int argc, char **argv)

@@ -27,6 +27,7 @@ static const char help[] =
 "  verify   read everything and judge it\n"
 "  info     say what is known about the journal\n"
 "  trim     give back the records below an LSN\n"
+"  salvage  make a new journal of what is left of a damaged one\n"
 "\n"
 "'journal-tool COMMAND --help' explains a command.\n"
 "\n"
@@ -43,6 +44,7 @@ static const struct command {
 	{ "append", jnl_command_append },
 	{ "cat", jnl_command_cat },
 	{ "info", jnl_command_info },
+	{ "salvage", jnl_command_salvage },
 	{ "trim", jnl_command_trim },
 	{ "verify", jnl_command_verify },
 };

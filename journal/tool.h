@@ -27,6 +27,7 @@ enum jnl_exit {
 int jnl_command_append(int argc, char **argv);
 int jnl_command_cat(int argc, char **argv);
 int jnl_command_info(int argc, char **argv);
+int jnl_command_salvage(int argc, char **argv);
 int jnl_command_trim(int argc, char **argv);
 int jnl_command_verify(int argc, char **argv);
 
@@ -66,6 +67,9 @@ int jnl_getopt(int argc, char **argv, const struct option *longopts);
 /* The one operand DIR, or NULL with the message out. */
 const char *jnl_operand_dir(int argc, char **argv);
 
+/* What a finding is called. */
+const char *jnl_finding_name(uint32_t finding);
+
 /* Decimal digits only, within the limits. */
 bool jnl_parse_u64(const char *text, uint64_t *ret_value);
 /* The same, with an optional K, M, G or T (powers of 1024) behind it. */
@@ -82,8 +86,8 @@ struct jnl_out {
 	uint8_t *buf;
 	size_t used;
 	int error;		/* 0, or the negative errno of a write */
-	/* Not NULL: once it is not 0, a write that a signal has interrupted
-	 * fails with -EINTR. */
+	/* Not NULL: once it is not 0, output that nobody takes for half a
+	 * second is dropped, with -EINTR. */
 	const volatile sig_atomic_t *stop;
 };
 
@@ -127,5 +131,28 @@ void jnl_progress_show(struct jnl_progress *p, uint64_t records,
 		       uint64_t bytes);
 /* Take the line away, before a message or at the end. */
 void jnl_progress_clear(struct jnl_progress *p);
+/* For what prints nothing until it is done: total_bytes is set later, and
+ * records are not counted. */
+void jnl_progress_init_total(struct jnl_progress *p);
+
+/* ------------------------------------------------------------------------
+ * A journal read as a whole: progress, and what is lost
+ * (journal/tool-holes.c)
+ */
+
+struct jnl_watch {
+	struct jnl_progress progress;
+	struct journal_hole *hole;
+	size_t holes;
+	int error;		/* 0, or why not all are there */
+};
+
+/* A journal_hole_fn and a journal_progress_fn; arg is a struct jnl_watch. */
+void jnl_holes_add(void *arg, const struct journal_hole *hole);
+void jnl_watch_progress(void *arg, uint64_t bytes, uint64_t total);
+void jnl_watch_fini(struct jnl_watch *w);
+/* One line for each; an array of objects. */
+void jnl_holes_text(struct jnl_out *out, const struct jnl_watch *w);
+void jnl_holes_json(struct jnl_out *out, const struct jnl_watch *w);
 
 #endif

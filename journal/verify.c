@@ -17,6 +17,7 @@
 
 /* How often a writer may overtake it. */
 #define TRIES	20
+#define PROGRESS_EVERY	(1024u * 1024)
 
 static bool is_finding(int ret)
 {
@@ -82,6 +83,49 @@ static int bad_batch(struct jnl_view *view, const struct jnl_recovery *rec,
 	return extent(view, rec->seed, lsn, &rep->bytes);
 }
 
+/* What salvage has marked as lost; given back, or not. */
+static void report_hole(struct journal_report *rep,
+			const struct jnl_recovery *rec, uint64_t from,
+			uint64_t to)
+{
+	struct journal_hole hole = { .from = from, .to = to,
+				     .why = JOURNAL_HOLE };
+
+	if (to <= rec->first)
+		return;
+	jnl_segment_name(hole.file, from / rec->geometry.segment_size);
+	(void)snprintf(hole.message, sizeof(hole.message),
+		       "lost before the journal was salvaged");
+	if (!rep->holes++) {
+		say(rep, 0, JOURNAL_HOLE, from, hole.file,
+		    "sound; what the holes stand for was lost before the "
+		    "journal was salvaged");
+		rep->bytes = to - from;
+	}
+	rep->hole_bytes += to - from;
+	if (rep->on_hole)
+		rep->on_hole(rep->arg, &hole);
+}
+
+/* What a batch holds that has not been given back. */
+static void count_records(struct journal_report *rep,
+			  const struct jnl_batch_header *h,
+			  const uint8_t *body, uint64_t first)
+{
+	uint64_t lsn = h->lsn + JNL_BATCH_HEADER;
+	uint32_t offset = 0, len;
+	const uint8_t *data;
+
+	for (uint32_t n = 0; n < h->count; n++) {
+		if (!jnl_record_next(body, h->body_len, &offset, &data, &len))
+			break;
+		if (lsn + jnl_record_offset(body, data) < first)
+			continue;
+		rep->records++;
+		rep->payload += len;
+	}
+}
+
 /*
  * From the first batch to the end that recovery found.  -ERANGE: a writer was
  * faster.
@@ -92,6 +136,7 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 	const struct jnl_recovery *rec = &at->rec;
 	uint64_t size = view->segment_size;
 	uint64_t pos = rec->first / size * size, place, prev = 0, first;
+	uint64_t start = pos, told = pos;
 	struct jnl_batch_header h;
 	bool linked = !pos;
 	const uint8_t *p;
@@ -117,23 +162,21 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 		if (ret != 1)
 			return bad_batch(view, rec, rep, place, ret);
 		rep->batches++;
-		for (uint32_t off = 0, len; h.count && off < h.body_len;) {
-			uint64_t lsn = place + JNL_BATCH_HEADER + off;
-			const uint8_t *data;
-
-			if (!jnl_record_next(p + JNL_BATCH_HEADER, h.body_len,
-					     &off, &data, &len))
-				break;
-			/* Given back, in the segment of the trim. */
-			if (lsn < rec->first)
-				continue;
-			rep->records++;
-			rep->payload += len;
-		}
+		if (h.flags & JNL_BATCH_HOLE)
+			report_hole(rep, rec, place,
+				    jnl_batch_end(&h, view->block_size, size));
+		else
+			count_records(rep, &h, p + JNL_BATCH_HEADER,
+				      rec->first);
 		pos = jnl_batch_end(&h, view->block_size, size);
 		prev = h.header_sum;
 		linked = true;
 		rep->end = pos;
+		if (rep->on_progress && pos - told >= PROGRESS_EVERY) {
+			told = pos;
+			rep->on_progress(rep->arg, pos - start,
+					 rec->end - start);
+		}
 	}
 	return 0;
 }
@@ -141,11 +184,14 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 static void report_tail(struct journal_report *rep,
 			const struct jnl_recovery *rec, const char *file)
 {
+	rep->tail_batches = rec->tail_batches;
+	/* The first hole is the finding. */
+	if (rep->finding)
+		return;
 	say(rep, 0, JOURNAL_TAIL, rec->end, file,
 	    "remains of writes that were never acknowledged lie behind the "
 	    "end: the next open for writing makes an end of them");
 	rep->bytes = rec->tail_bytes;
-	rep->tail_batches = rec->tail_batches;
 }
 
 static int judge(struct jnl_attached *at, const char *path,
@@ -165,7 +211,7 @@ static int judge(struct jnl_attached *at, const char *path,
 	view.block_size = rec->geometry.block_size;
 	ret = walk(&view, at, path, rep);
 	jnl_view_fini(&view);
-	if (ret < 0 || rep->finding)
+	if (ret < 0 || (rep->finding && rep->finding != JOURNAL_HOLE))
 		return ret;
 	rep->end = rec->end;
 	if (rec->tail_bytes) {
@@ -183,7 +229,12 @@ static int verify(struct jnl_sys *sys, const char *path,
 	struct jnl_attached at;
 	int ret;
 
-	*rep = (struct journal_report)JOURNAL_REPORT_INIT;
+	*rep = (struct journal_report){
+		.size = sizeof(*rep),
+		.on_hole = rep->on_hole,
+		.on_progress = rep->on_progress,
+		.arg = rep->arg,
+	};
 	rep->lsn = JOURNAL_LSN_NONE;
 	ret = jnl_attach(sys, path, &at, &error);
 	if (is_finding(ret) && at.damage.finding) {
@@ -214,6 +265,7 @@ int jnl_verify(const char *path, struct journal_report *report,
 
 	if (size < sizeof(full))
 		return -EINVAL;
+	full = *report;
 	state = jnl_cancel_off();
 	do {
 		ret = verify(sys, path, &full);

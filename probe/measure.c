@@ -51,6 +51,9 @@ static void add_pairs(struct jnl_measure *m, journal_probe *p)
 	const char *reason;
 
 	for (size_t i = 0; (method = jnl_method_at(i)); i++) {
+		if (method->on_request && !m->cfg.on_request &&
+		    !m->cfg.requested_too)
+			continue;
 		if (jnl_probe_choose(p, method->name, m->cfg.allow_volatile,
 				     &choice, &reason) < 0)
 			continue;

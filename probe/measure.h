@@ -57,8 +57,9 @@ struct jnl_measure_config {
 	bool holds;
 	int hold_fd;
 	bool allow_volatile;	/* as in jnl_probe_choose() */
-	/* What is only used on request is measured in any case; it is also
-	 * concluded. */
+	/* What is only used on request is measured too; it may also be
+	 * concluded (then it is measured). */
+	bool requested_too;
 	bool on_request;
 };
 

@@ -151,6 +151,7 @@ struct jnl_measure *jnl_timing_run(journal_probe *p, const char *path,
 		.file_bytes = FILE_BYTES,
 		.rounds = (uint32_t)(pair_ns / ROUND_NS),
 		.depths = { 1, JNL_MEASURE_QUEUE, 16 },
+		.requested_too = true,
 	};
 	struct jnl_sys *sys = jnl_sys_linux();
 	struct jnl_measure *m = NULL;

@@ -33,6 +33,20 @@ run 2 "$read" notes 999999999
 run 2 "$read" nowhere
 run 2 "$append"
 
+begin "fill has every worker's records, in each one's order"
+run 0 "$(example fill)" filled 8 400
+quiet
+[ "$(grep -c ': 400 records are durable$' out)" -eq 8 ] ||
+	bad "fill says $(cat out)"
+run 0 "$read" filled
+quiet
+[ "$(wc -l <out)" -eq 3200 ] || bad "$(wc -l <out) records, not 3200"
+for worker in 0 1 2 3 4 5 6 7; do
+	sed -n "s/.*worker $worker, record \([0-9]*\):.*/\1/p" out >order
+	seq 0 399 | cmp -s - order || bad "worker $worker's are out of order"
+done
+run 2 "$(example fill)" filled
+
 # Each LSN that an event loop's example printed is that of its line.
 loop_example() {
 	name=$1

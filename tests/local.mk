@@ -4,11 +4,13 @@ AM_TESTS_ENVIRONMENT = NM='$(NM)'; export NM; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir;
 
 include tests/unit.mk
-include tests/reader.mk
 include tests/follow.mk
+include tests/reserve.mk
+include tests/reader.mk
 include tests/ring.mk
 include tests/nvme.mk
 include tests/raw.mk
+include tests/salvage.mk
 include tests/sim.mk
 include tests/probe.mk
 include tests/replay.mk

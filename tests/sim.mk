@@ -9,11 +9,13 @@ tests_libsim_la_SOURCES = \
 check_PROGRAMS += tests/sim/crash
 TESTS += tests/sim/crash
 tests_sim_crash_SOURCES = \
+	tests/sim/alarm.c \
 	tests/sim/broken.c \
 	tests/sim/calls.c \
 	tests/sim/crash.c tests/sim/crash.h \
 	tests/sim/emit.c \
 	tests/sim/engine.c \
+	tests/sim/fill.c \
 	tests/sim/image.c \
 	tests/sim/judge.c \
 	tests/sim/life.c tests/sim/life.h \

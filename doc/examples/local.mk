@@ -4,6 +4,7 @@ example_cppflags = -I$(top_srcdir)/journal
 example_programs = \
 	doc/examples/append \
 	doc/examples/event-loop \
+	doc/examples/fill \
 	doc/examples/follow \
 	doc/examples/read \
 	doc/examples/kv-server/kv-server
@@ -15,6 +16,9 @@ doc_examples_append_LDADD = libjournal.la
 doc_examples_event_loop_SOURCES = doc/examples/event-loop.c
 doc_examples_event_loop_CPPFLAGS = $(example_cppflags)
 doc_examples_event_loop_LDADD = libjournal.la
+doc_examples_fill_SOURCES = doc/examples/fill.c
+doc_examples_fill_CPPFLAGS = $(example_cppflags)
+doc_examples_fill_LDADD = libjournal.la -lpthread
 doc_examples_follow_SOURCES = doc/examples/follow.c
 doc_examples_follow_CPPFLAGS = $(example_cppflags)
 doc_examples_follow_LDADD = libjournal.la
@@ -50,6 +54,7 @@ dist_examples_DATA = \
 	doc/examples/README \
 	doc/examples/append.c \
 	doc/examples/event-loop.c \
+	doc/examples/fill.c \
 	doc/examples/follow.c \
 	doc/examples/read.c \
 	doc/examples/uv-append.c

@@ -29,6 +29,7 @@
 #include "journal/core.h"
 #include "journal/format.h"
 #include "journal/journal.h"
+#include "journal/salvage.h"
 #include "lib/method.h"
 
 #define SEGMENT		65536u
@@ -126,6 +127,22 @@ static uint64_t append(struct maker *m, size_t len)
 	helper(m, false);
 	must(m, journal_append(m->j, &iov, 1, &lsn), "appending");
 	return lsn;
+}
+
+static struct journal_reservation reserve(struct maker *m, size_t len)
+{
+	struct journal_reservation r;
+
+	must(m, journal_reserve(m->j, len, &r), "reserving");
+	/* None of this is to be found again. */
+	memset(r.data, '!', len);
+	return r;
+}
+
+static void publish(struct maker *m, struct journal_reservation *r, size_t len)
+{
+	memset(r->data, 'P', len);
+	must(m, journal_publish(m->j, r, len, NULL), "publishing");
 }
 
 static uint64_t commit(struct maker *m, size_t len)
@@ -690,6 +707,97 @@ static void untorn_torn(struct maker *m)
 	zero_at(m, lsn + BLOCK, BLOCK);
 }
 
+/* Salvaged: with holes in a segment, of a whole one, and of one and the next. */
+static void salvaged(struct maker *m)
+{
+	struct journal_salvage_report rep = JOURNAL_SALVAGE_INIT;
+	char path[sizeof(m->path)], old[sizeof(m->path)];
+	uint64_t lsn;
+
+	memcpy(path, m->path, sizeof(path));
+	if (snprintf(old, sizeof(old), "%s.old", path) >= (int)sizeof(old))
+		fail(m, path, -ENAMETOOLONG);
+	memcpy(m->path, old, sizeof(m->path));
+	begin_life(m);
+	lsn = commit(m, 5000) - JNL_BATCH_HEADER;
+	for (int i = 0; i < 24; i++)
+		commit(m, 11000);
+	close_journal(m);
+	flip(m, lsn + BLOCK, 3);
+	remove_segment(m, 2);
+	zero_at(m, 4 * SEGMENT - BLOCK, BLOCK);
+	zero_at(m, 4 * SEGMENT + BLOCK, BLOCK);
+	memcpy(m->path, path, sizeof(path));
+	must(m, jnl_salvage(old, m->path, &rep, &m->env, &m->env),
+	     "salvaging");
+	remove_dir(m, old);
+}
+
+/* And gone on with, and a part of it given back, up to within a hole. */
+static void salvaged_given_back(struct maker *m)
+{
+	uint64_t lsn;
+
+	salvaged(m);
+	begin_life(m);
+	lsn = commit(m, 100) - JNL_BATCH_HEADER;
+	commit(m, 100);
+	close_journal(m);
+	rechain(m, lsn, set_trim, 2 * SEGMENT + 6 * BLOCK);
+	remove_segment(m, 0);
+	remove_segment(m, 1);
+}
+
+/* Voids before, between and behind records, and a batch of nothing else. */
+static void voids(struct maker *m)
+{
+	struct journal_reservation r[5];
+
+	m->record_max = 4 * BLOCK;
+	begin_life(m);
+	r[0] = reserve(m, 100);		/* abandoned */
+	append(m, 10);
+	r[1] = reserve(m, 0);		/* late: a void of one word */
+	r[2] = reserve(m, 60);		/* used in part */
+	append(m, 20);
+	r[3] = reserve(m, 3 * BLOCK);	/* late: the batch is full by it */
+	publish(m, &r[2], 21);
+	must(m, journal_abandon(m->j, &r[0]), "abandoning");
+	r[4] = reserve(m, 4 * BLOCK);	/* late: alone in its batch */
+	append(m, 3 * BLOCK);
+	commit(m, 30);
+	publish(m, &r[4], 40);
+	publish(m, &r[3], 0);
+	publish(m, &r[1], 0);
+	commit(m, 50);
+	close_journal(m);
+}
+
+/* A void that holds something, under a good checksum. */
+static void void_not_zero(struct maker *m)
+{
+	struct journal_reservation r;
+	struct jnl_batch_header h;
+	uint8_t block[BLOCK];
+	uint64_t lsn;
+
+	begin_life(m);
+	commit(m, 100);
+	r = reserve(m, 200);
+	lsn = commit(m, 10) - jnl_record_size(200) - JNL_BATCH_HEADER;
+	commit(m, 20);
+	kill_writer(m);
+	read_at(m, lsn, block, BLOCK);
+	(void)jnl_batch_decode(block, seed_of(m, 0), &h);
+	block[JNL_BATCH_HEADER + JNL_RECORD_WORD + 150] = '!';
+	h.body_sum = jnl_checksum(block + JNL_BATCH_HEADER, h.body_len,
+				  seed_of(m, 0));
+	jnl_batch_encode(block, &h, seed_of(m, 0));
+	write_at(m, lsn, block, BLOCK);
+	rechain(m, lsn + BLOCK, set_trim, 0);
+	(void)r;
+}
+
 static const struct {
 	const char *name;
 	void (*make)(struct maker *m);
@@ -723,6 +831,10 @@ static const struct {
 	{ "given-back-not-judged", given_back_not_judged },
 	{ "given-back-in-tail", given_back_in_tail },
 	{ "untorn-torn", untorn_torn },
+	{ "salvaged", salvaged },
+	{ "salvaged-given-back", salvaged_given_back },
+	{ "voids", voids },
+	{ "void-not-zero", void_not_zero },
 };
 
 /* The generator starts from the name: no journal depends on another one. */

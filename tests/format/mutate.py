@@ -103,20 +103,22 @@ class Mutator:
             data = self.files[name]
             at = BLOCK
             while at < len(data):
-                length, flags, magic = struct.unpack_from("<I4xII", data,
-                                                          at + 48)
+                length, count, flags, magic = struct.unpack_from(
+                    "<IIII", data, at + 48)
                 if magic != read_journal.BATCH_MAGIC:
                     break
                 struct.pack_into("<Q", data, at + 16, prev)
                 prev = xxh3_64(bytes(data[at + 8:at + 64]), self.seed)
                 struct.pack_into("<Q", data, at, prev)
+                if flags & read_journal.HOLE:
+                    length = max(count, 1) * BLOCK - 64
                 at += -(-(64 + length) // BLOCK) * BLOCK
                 if flags & read_journal.SKIP:
                     break
         return what + ", chained again"
 
     def record(self):
-        """A length word changed, under a good checksum."""
+        """A word of a body changed, mostly a length, under a good checksum."""
         name, at = self.used_block()
         data = self.files[name]
         if at == 0:
@@ -126,12 +128,18 @@ class Mutator:
         if not 8 <= len(body) == length:
             return "nothing"
         value = self.rng.choice(VALUES + tuple(range(12))) % (1 << 64)
-        struct.pack_into("<Q", data, at + 64, value)
+        if self.rng.random() < 0.3:             # a void, or nearly one
+            value = 1 << 32 | self.rng.choice((0, 1, 8, 16, len(body) - 8,
+                                               len(body)))
+        word = 0
+        if self.rng.random() < 0.5:
+            word = self.rng.randrange(len(body) // 8) * 8
+        struct.pack_into("<Q", data, at + 64 + word, value)
         struct.pack_into("<Q", data, at + 40, xxh3_64(
             bytes(data[at + 64:at + 64 + length]), self.seed))
         struct.pack_into("<Q", data, at,
                          xxh3_64(bytes(data[at + 8:at + 64]), self.seed))
-        return "record %s %d = %d" % (name, at, value)
+        return "record %s %d+%d = %d" % (name, at, word, value)
 
     def resize(self):
         name = self.rng.choice(sorted(self.files))
@@ -184,7 +192,7 @@ def append(reader, path, before):
     done = subprocess.run([reader, "--append", path], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=60, check=False)
     after = by_python(path, ())
-    sound = verdict(before).split(" ")[0] in ("sound", "tail")
+    sound = verdict(before).split(" ")[0] in ("sound", "tail", "hole")
     if done.returncode == 1:
         if sound:
             return "refused"

@@ -16,7 +16,7 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 6))'; then
 	exit 77
 fi
 "$python" "$dir/mutate.py" "$dir/golden" "$read" "${1-}" "${2-300}"
-for rule in prev_sum padding body_sum scan; do
+for rule in prev_sum padding body_sum scan void void_zero; do
 	if ! "$python" "$dir/mutate.py" "$dir/golden" "$read" 1 2000 "$rule"
 	then
 		echo "not seen: $rule"

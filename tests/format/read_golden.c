@@ -4,7 +4,7 @@
  *     read_golden [--append] DIRECTORY...
  *
  * Prints for each what read_journal.py prints: the records, as LSN, tab,
- * payload, newline; then the verdict of journal_verify().  With --append it
+ * payload, newline; a hole as the LSN behind it; then the verdict of journal_verify().  With --append it
  * opens the journal for writing and adds the record "one more" before.  Exit
  * status 0, 1 if a journal was not opened for writing, 2 if one could not be
  * judged.
@@ -23,16 +23,26 @@ static int print_records(const char *path)
 {
 	struct journal_record record;
 	journal_reader *r;
+	bool hole;
 	int ret;
 
 	ret = journal_reader_open(&r, path, 0, NULL);
 	if (ret < 0)
 		return ret;
-	while ((ret = journal_reader_next(r, &record)) == 1) {
-		printf("%" PRIu64 "\t", record.lsn);
-		fwrite(record.data, 1, record.len, stdout);
-		putchar('\n');
-	}
+	do {
+		while ((ret = journal_reader_next(r, &record)) == 1) {
+			printf("%" PRIu64 "\t", record.lsn);
+			fwrite(record.data, 1, record.len, stdout);
+			putchar('\n');
+		}
+		hole = ret == -ENODATA;
+		if (hole) {
+			uint64_t lsn = journal_reader_error(r)->lsn;
+
+			printf("hole before %" PRIu64 "\n", lsn);
+			ret = journal_reader_seek(r, lsn);
+		}
+	} while (hole && !ret);
 	journal_reader_close(r);
 	return ret;
 }
@@ -47,6 +57,7 @@ static int print_verdict(const char *path, int read_ret)
 		[JOURNAL_LOST] = "lost",
 		[JOURNAL_MISSING] = "missing",
 		[JOURNAL_FOREIGN] = "foreign",
+		[JOURNAL_HOLE] = "hole",
 	};
 	struct journal_report report = JOURNAL_REPORT_INIT;
 	const char *finding;
@@ -62,13 +73,13 @@ static int print_verdict(const char *path, int read_ret)
 			journal_strerror(ret));
 		return ret;
 	}
-	if (report.finding > JOURNAL_FOREIGN) {
+	if (report.finding > JOURNAL_HOLE) {
 		fprintf(stderr, "read_golden: %s: finding %u\n", path,
 			report.finding);
 		return -EINVAL;
 	}
 	finding = findings[report.finding];
-	if (report.finding > JOURNAL_TAIL)
+	if (report.finding > JOURNAL_TAIL && report.finding != JOURNAL_HOLE)
 		printf("verdict: %s at %" PRIu64 "\n", finding, report.lsn);
 	else
 		printf("verdict: %s end %" PRIu64 " batches %" PRIu64

@@ -3,11 +3,13 @@
 
     read_journal.py [--ignore RULE]... DIRECTORY
 
-Prints each record as its LSN in decimal, a tab, the payload and a newline, then
-one line that begins with "verdict:".  Exit status: 0 sound or a tail, 1 damage
-or loss, 2 not a journal or an error of the system.
+Prints each record as its LSN in decimal, a tab, the payload and a newline; for
+lost records, marked as holes, "hole before" and the LSN behind; then one line
+that begins with "verdict:".  Exit status: 0 sound, a tail or holes, 1 damage or
+loss, 2 not a journal or an error of the system.
 
---ignore switches a rule of the format off (prev_sum, padding, body_sum, scan),
+--ignore switches a rule of the format off (prev_sum, padding, body_sum, scan, void,
+void_zero),
 for the tests: a reader that leaves it out must be caught.  Nobody else wants
 it.
 
@@ -26,7 +28,7 @@ SEGMENT_MAGIC = b"\x89JNLSEG\n"
 BATCH_MAGIC = 0x424C4E4A
 HEADER = 64
 LSN_MAX = 1 << 63
-OPEN, MARK, SKIP, UNTORN = 1, 2, 4, 8
+OPEN, MARK, SKIP, UNTORN, HOLE = 1, 2, 4, 8, 16
 
 Batch = namedtuple("Batch", "header_sum lsn prev_sum durable trim body_sum "
                             "body_len count flags")
@@ -82,7 +84,7 @@ class Journal:
     def __init__(self, path, ignore=()):
         self.ignore = ignore
         self.batches = self.remains = 0
-        self.tail = False
+        self.tail = self.holes = False
         self.segments = {}
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -139,6 +141,8 @@ class Journal:
     def end(self, batch):
         if batch.flags & SKIP:
             return (batch.lsn // self.size + 1) * self.size
+        if batch.flags & HOLE:
+            return batch.lsn + batch.count * self.block
         return batch.lsn + self.length(batch)
 
     def fits(self, batch):
@@ -152,10 +156,13 @@ class Journal:
         if batch.durable > batch.lsn or batch.trim > batch.lsn:
             return False
         if kind == 0:
-            return batch.count >= 1 and batch.body_len % 8 == 0 and \
+            return batch.body_len > 0 and batch.body_len % 8 == 0 and \
                 batch.body_len >= 8 * batch.count
         if kind == OPEN:
             return batch.count == 0 and batch.body_len == 16
+        if kind == HOLE:
+            return batch.count >= 1 and batch.body_len == 0 and batch.count <= \
+                (self.size - batch.lsn % self.size) // self.block
         return kind in (MARK, SKIP) and batch.count == batch.body_len == 0
 
     def body(self, batch):
@@ -194,9 +201,9 @@ class Journal:
             if batch.flags & UNTORN:
                 raise Finding("bad-batch", position, "untorn, and torn")
             return None
-        if batch.flags & OPEN:
+        if batch.flags & ~UNTORN:
             return batch, []
-        found = records(body, batch.lsn + HEADER)
+        found = records(body, batch.lsn + HEADER, self.ignore)
         if found is None or len(found) != batch.count:
             raise Finding("bad-batch", position, "not made of its records")
         return batch, found
@@ -286,23 +293,38 @@ class Journal:
     # ---------------------------------------------------------------- reading
 
     def read(self):
-        """Every record from the first to the end, as (lsn, payload)."""
+        """Every record from the first to the end, as (lsn, payload).
+
+        Holes that follow each other are one, (its end, None).
+        """
         number = self.trim // self.size
         position = number * self.size + self.block
         prev_sum = None if number else 0
-        end = 0
+        end, hole = 0, None
         while end < self.x:
-            self.need_segment(position // self.size)
-            step = self.follow(position, prev_sum)
+            try:
+                self.need_segment(position // self.size)
+                step = self.follow(position, prev_sum)
+            except Finding:
+                if hole:
+                    yield hole, None
+                raise
+            if hole and (step is None or not step[0].flags & HOLE):
+                yield hole, None
+                hole = None
             if step is None:
                 raise Finding("bad-batch", position, "does not count")
             batch, found = step
+            if batch.flags & HOLE and self.end(batch) > self.trim:
+                hole, self.holes = self.end(batch), True
             self.batches += 1
             for lsn, payload in found:
                 if lsn >= self.trim:
                     yield lsn, payload
             end, prev_sum = self.end(batch), batch.header_sum
             position = self.place(end)
+        if hole:
+            yield hole, None
 
 
 def segment_number(name):
@@ -314,17 +336,26 @@ def segment_number(name):
     return int(digits, 16)
 
 
-def records(body, lsn):
-    """[(lsn, payload)] of a body, or None if it is not made of records."""
+def records(body, lsn, ignore=()):
+    """[(lsn, payload)] of a body, or None if it is not made of records.
+
+    A void is passed over, and must be zeros.
+    """
     found, at = [], 0
     while at < len(body):
         if len(body) - at < 8:
             return None
-        length, zero = struct.unpack_from("<II", body, at)
+        length, void = struct.unpack_from("<II", body, at)
         taken = 8 + -(-length // 8) * 8
-        if zero or taken > len(body) - at or any(body[at + 8 + length:at + taken]):
+        payload = body[at + 8:at + 8 + length]
+        if void > 1 or taken > len(body) - at or any(body[at + 8 + length:at + taken]):
             return None
-        found.append((lsn + at, body[at + 8:at + 8 + length]))
+        if void and length % 8:
+            return None
+        if void and any(payload) and "void_zero" not in ignore:
+            return None
+        if not void or "void" in ignore:
+            found.append((lsn + at, payload))
         at += taken
     return found
 
@@ -337,6 +368,9 @@ def read_journal(path, ignore, out):
         journal = Journal(path, ignore)
         journal.recover()
         for lsn, payload in journal.read():
+            if payload is None:
+                out.write(b"hole before %d\n" % lsn)
+                continue
             out.write(b"%d\t%s\n" % (lsn, payload))
             count += 1
             payload_bytes += len(payload)
@@ -349,7 +383,8 @@ def read_journal(path, ignore, out):
         return 1
     out.write(b"verdict: %s end %d batches %d records %d payload %d "
               b"remains %d\n" %
-              (b"tail" if journal.tail else b"sound", journal.x,
+              (b"hole" if journal.holes else
+                b"tail" if journal.tail else b"sound", journal.x,
                journal.batches, count, payload_bytes, journal.remains))
     return 0
 
@@ -357,7 +392,8 @@ def read_journal(path, ignore, out):
 def main():
     parser = argparse.ArgumentParser(description="Read a journal by its format.")
     parser.add_argument("--ignore", action="append", default=[],
-                        choices=("prev_sum", "padding", "body_sum", "scan"))
+                        choices=("prev_sum", "padding", "body_sum", "scan",
+                                 "void", "void_zero"))
     parser.add_argument("directory")
     args = parser.parse_args()
     try:

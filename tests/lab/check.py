@@ -208,6 +208,8 @@ def verdicts(where, who):
         opened = re.search(r" untorn_max=(\d+)", said)
         if method == "best" and opened:
             found["untorn"] = opened[1]
+        if method == "measure" and rc == "0":
+            found["measured"] = "compared" if "nvme-flush" in said else "no"
     return found
 
 
@@ -250,18 +252,19 @@ def table(rows, path):
         f.write(TABLE_HEAD)
         f.write(f"Kernels: {' '.join(kernels)}\n\n")
         f.write(f"{'LAYOUT':14}{'USER':6}{'KERNEL':11}{'CHOSEN':12}"
-                f"{'NVME-FLUSH':22}"
+                f"{'NVME-FLUSH':22}{'MEASURED':10}"
                 + "".join(f"{d:>{width}}" for d in drives).rstrip() + "\n")
         for (layout, who, cells), which in merged.items():
             cells = [dict(c) for c in cells]
             one = {key: "/".join(dict.fromkeys(c.get(key, "-")
                                                for c in cells))
-                   for key in ("chosen", "nvme-flush")}
+                   for key in ("chosen", "nvme-flush", "measured")}
             units = "".join(
                 f"{c.get('drive', '-') + '/' + c.get('untorn', '-'):>{width}}"
                 for c in cells)
             f.write(f"{layout:14}{who:6}{' '.join(which):11}"
-                    f"{one['chosen']:12}{one['nvme-flush']:22}{units}"
+                    f"{one['chosen']:12}{one['nvme-flush']:22}"
+                    f"{one['measured']:10}{units}"
                     .rstrip() + "\n")
 
 
@@ -273,7 +276,8 @@ each row is as it is, tests/lab/survey.sh what was done.
 
 USER: root; node, a user who may open the namespace's nodes (which is raw
 access to all of it); user, one who may not. NVME-FLUSH is "usable", if asked
-for, or the fact that refuses the method.
+for, or the fact that refuses the method. MEASURED: whether JOURNAL_MEASURE
+alone compares nvme-flush with the others there (a dash: not tried).
 
 The last columns are drives, what each promises to write whole when the power
 goes (drive.untorn_bytes), and behind the stroke what a journal promises its

@@ -4,15 +4,19 @@
  *
  *     commit write JOURNAL METHOD DRIVER COMMITS BYTES
  *     commit read JOURNAL
+ *     commit keep JOURNAL METHOD
  *
  * write opens the journal, or makes it (on a device, whatever is there);
- * METHOD is a method's name, "best", or "past" for JOURNAL_PASSTHROUGH.  It
- * prints "open" and what journal_info() says, a line for each commit once it is
+ * METHOD is a method's name, "best", "past" for JOURNAL_PASSTHROUGH, "measure"
+ * for JOURNAL_MEASURE, or "kept": the best, of the journal that is there.
+ * DRIVER may be "-".  It prints "open" and what journal_info() says, a line for each commit once it is
  * durable, then what it says at the end.  A commit is one record of BYTES, which
  * begins with its number.
  *
  * read prints how many records there are, that they are the first so many, and
  * how many batches are marked untorn.
+ *
+ * keep keeps METHOD with the journal as though it had been measured to be best.
  *
  * Exit status: 0, 1 if opening is refused or something is not as it should be
  * (the reason on standard error), 2 usage.
@@ -28,6 +32,7 @@
 
 #include "journal/core.h"
 #include "journal/format.h"
+#include "probe/probe.h"
 
 #define SEGMENT_SIZE	(256u * 1024)
 
@@ -51,6 +56,34 @@ static void show(const char *when, journal *j)
 	}
 }
 
+/* How many records there are; ends the program if they are not the first. */
+static uint32_t count_records(const char *path)
+{
+	struct journal_error error = { 0 };
+	struct journal_record record;
+	journal_reader *r;
+	uint32_t n = 0, number;
+	int ret;
+
+	ret = journal_reader_open(&r, path, 0, &error);
+	if (ret < 0) {
+		fprintf(stderr, "%s\n", error.message);
+		exit(1);
+	}
+	while ((ret = journal_reader_next(r, &record)) == 1) {
+		memcpy(&number, record.data, sizeof(number));
+		if (number != n) {
+			fprintf(stderr, "record %u is number %u\n", n, number);
+			exit(1);
+		}
+		n++;
+	}
+	journal_reader_close(r);
+	if (ret < 0)
+		exit(1);
+	return n;
+}
+
 static int write_records(char **arg)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -59,20 +92,26 @@ static int write_records(char **arg)
 	size_t bytes = strtoul(arg[5], NULL, 10);
 	uint8_t *record = calloc(1, bytes + 4);
 	struct iovec iov = { record, bytes };
+	bool kept = !strcmp(arg[2], "kept");
+	uint32_t first = 0;
 	journal *j;
 	int ret;
 
 	if (!record || bytes < 4)
 		return 2;
-	o.flags = JOURNAL_CREATE;
+	if (kept)
+		first = count_records(arg[1]);
+	o.flags = kept ? 0 : JOURNAL_CREATE;
 	if (!strcmp(arg[2], "past"))
 		o.flags |= JOURNAL_PASSTHROUGH;
-	else if (strcmp(arg[2], "best"))
+	else if (!strcmp(arg[2], "measure"))
+		o.flags |= JOURNAL_MEASURE;
+	else if (!kept && strcmp(arg[2], "best"))
 		o.method = arg[2];
 	/* A device of the lab's is nobody's. */
-	if (!strncmp(arg[1], "/dev/", 5))
+	if (!kept && !strncmp(arg[1], "/dev/", 5))
 		o.flags |= JOURNAL_OVERWRITE;
-	o.driver = arg[3];
+	o.driver = strcmp(arg[3], "-") ? arg[3] : NULL;
 	o.segment_size = SEGMENT_SIZE;
 	o.record_max = 64 * 1024;
 	o.error = &error;
@@ -83,7 +122,7 @@ static int write_records(char **arg)
 	}
 	show("open", j);
 	fflush(stdout);
-	for (uint32_t i = 0; i < commits; i++) {
+	for (uint32_t i = first; i < first + commits; i++) {
 		memcpy(record, &i, sizeof(i));
 		ret = journal_commit(j, &iov, 1, NULL);
 		if (ret < 0) {
@@ -135,28 +174,30 @@ static unsigned int count_untorn(const char *path)
 
 static int read_records(const char *path)
 {
-	struct journal_error error = { 0 };
-	struct journal_record record;
-	journal_reader *r;
-	uint32_t n = 0, number;
+	uint32_t n = count_records(path);
+
+	printf("records=%u untorn=%u\n", n, count_untorn(path));
+	return 0;
+}
+
+static int keep_choice(const char *path, const char *method)
+{
+	const struct jnl_measured best = {
+		.method = method, .driver = "caller", .carrier = "pwritev2",
+		.alone_ns = 1000, .many_ns = 1500,
+	};
+	char *text = NULL;
+	bool final;
+	journal *j;
 	int ret;
 
-	ret = journal_reader_open(&r, path, 0, &error);
-	if (ret < 0) {
-		fprintf(stderr, "%s\n", error.message);
+	ret = journal_open(&j, path, NULL);
+	if (ret < 0)
 		return 1;
-	}
-	while ((ret = journal_reader_next(r, &record)) == 1) {
-		memcpy(&number, record.data, sizeof(number));
-		if (number != n) {
-			fprintf(stderr, "record %u is number %u\n", n, number);
-			return 1;
-		}
-		n++;
-	}
-	journal_reader_close(r);
-	printf("records=%u untorn=%u\n", n, count_untorn(path));
-	return ret < 0;
+	text = jnl_choice_format(j->probe, &best, true);
+	ret = text ? jnl_choice_write(&j->dir, text, &final) : -1;
+	free(text);
+	return journal_close(j) < 0 || ret < 0;
 }
 
 int main(int argc, char **argv)
@@ -165,7 +206,10 @@ int main(int argc, char **argv)
 		return write_records(argv + 1);
 	if (argc == 3 && !strcmp(argv[1], "read"))
 		return read_records(argv[2]);
+	if (argc == 4 && !strcmp(argv[1], "keep"))
+		return keep_choice(argv[2], argv[3]);
 	fputs("usage: commit write JOURNAL METHOD DRIVER COMMITS BYTES\n"
-	      "       commit read JOURNAL\n", stderr);
+	      "       commit read JOURNAL\n"
+	      "       commit keep JOURNAL METHOD\n", stderr);
 	return 2;
 }

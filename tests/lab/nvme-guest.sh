@@ -196,6 +196,120 @@ else
 	cat said
 fi
 
+# Measured there: the drive's Flush is compared without being asked for, and
+# used if it is faster.
+compared()
+{
+	sed -n 's/^  measured choice: //p' said | tail -n 1 >line
+	# METHOD, driver D, carrier C (A us alone, B us among many, against M
+	# with C us and D us; ...
+	awk '{
+		gsub(/,/, "")
+		for (i = 1; i < NF; i++) {
+			if ($(i + 1) == "us" && $(i + 2) == "alone")
+				{ a = $i; sub(/\(/, "", a) }
+			if ($(i + 1) == "us" && $(i + 2) == "among")
+				b = $i
+			if ($i == "against") {
+				other = $(i + 1); c = $(i + 3); d = $(i + 6)
+			}
+		}
+		if ($1 == "nvme-flush")
+			good = other == "direct" && (a + 0 < c + 0 || b + 0 < d + 0)
+		else
+			good = other == "nvme-flush" &&
+			       (a * 0.8 <= c + 0 || b * 0.7 <= d + 0)
+		exit !good
+	}' line
+}
+dev=$(drive plain)
+wipefs -qa "$dev"
+what="raw namespace, measured"
+commit write "$dev" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+if has said '^end method=' ': used$'; then
+	if compared; then
+		say "$what: $(cat line)"
+	else
+		miss "$what: $(cat line)"
+	fi
+fi
+method=$(sed -n 's/^end method=\([^ ]*\) .*/\1/p' said)
+what="raw namespace, measured before"
+commit write "$dev" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said "^end method=$method " ': used$' && say "$what: $method"
+what="raw namespace, nvme-flush was faster"
+commit keep "$dev" nvme-flush || miss "$what: it cannot be kept"
+commit write "$dev" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said '^end method=nvme-flush .*barrier=Flush' ': used$' &&
+	say "$what: $(grep '^end' said)"
+commit read "$dev" >back 2>&1 || :
+has back '^records=60 '
+# The same bytes on another drive are not for it.
+what="raw namespace, copied to another drive"
+other=$(drive late)
+dd if="$dev" of="$other" bs=1M count=8 conv=fsync 2>/dev/null
+commit write "$other" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said '^end method=direct ' 'ignored: it is for .*: measure again' &&
+	say "$what: $(grep -o 'ignored: .*' said | head -n 1)"
+wipefs -qa "$other"
+# Nor for a drive that differs in nothing but its serial number.
+what="raw namespace, another serial number"
+commit write "$lab_nvmet" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+commit write "$lab_nvmet" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+# A target's number stands once it was seen: a second one, of the same disk.
+disconnect()
+{
+	for file in /sys/class/nvme/nvme*; do
+		[ "$(cat "$file/subsysnqn" 2>/dev/null)" != "$1" ] ||
+			echo 1 >"$file/delete_controller"
+	done
+}
+disconnect lab
+conf=/sys/kernel/config/nvmet
+mkdir "$conf/subsystems/two" "$conf/subsystems/two/namespaces/1"
+echo 1 >"$conf/subsystems/two/attr_allow_any_host"
+echo another >"$conf/subsystems/two/attr_serial"
+echo /dev/mapper/nvmet-log >"$conf/subsystems/two/namespaces/1/device_path"
+echo 1 >"$conf/subsystems/two/namespaces/1/enable"
+ln -s "$conf/subsystems/two" "$conf/ports/1/subsystems/two"
+# shellcheck disable=SC2154 # guest.sh sets them
+echo "nqn=two,transport=$lab_nvmet_kind$lab_where" >/dev/nvme-fabrics
+other=$(drive another)
+commit write "$other" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+if [ "$other" = "$lab_nvmet" ]; then
+	has said 'ignored: it is for a drive whose serial number' &&
+		say "$what: $(grep -o 'ignored: .*' said | head -n 1)"
+else
+	has said 'ignored: it is for ' && say "$what: $other, was $lab_nvmet"
+fi
+commit write "$other" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said ': used$' || :
+disconnect two
+rm "$conf/ports/1/subsystems/two"
+echo 0 >"$conf/subsystems/two/namespaces/1/enable"
+
+# A partition of it is not the namespace.
+what="partition, measured"
+wipefs -qa "$dev"
+printf 'start=2048\n' | sfdisk -q --label gpt "$dev"
+for try in 1 2 3 4 5 6 7 8 9 10; do
+	[ ! -b "${dev}p1" ] || break
+	sleep 0.2
+done
+commit write "${dev}p1" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+if grep -q 'against nvme-flush\|method=nvme-flush' said; then
+	miss "$what: nvme-flush is compared: $(grep ' us alone' said)"
+else
+	has said '^end method=direct ' ': used$' && say "$what: without it"
+fi
+commit keep "${dev}p1" nvme-flush || miss "$what: it cannot be kept"
+commit write "${dev}p1" kept - 20 100 >said 2>&1 || miss "$what: $(cat said)"
+has said '^end method=direct ' 'it was measured with JOURNAL_PASSTHROUGH' &&
+	say "$what: nvme-flush is not used there unasked"
+sfdisk -q --delete "$dev" && wipefs -qa "$dev"
+
 # What cannot tear.
 unit=0 raw_unit=0
 case $lab_kernel in

@@ -15,7 +15,8 @@ for kernel; do
 	echo "# kernel $kernel"
 	ret=0
 	sh "$here/run.sh" --build "$builddir" --nvme plain,size=512M --nvme big,nawupf=31 \
-		--nvme late,nawupf=31,nabsn=31,nabspf=31,nabo=1 --nvme gone "$kernel" \
+		--nvme late,nawupf=31,nabsn=31,nabspf=31,nabo=1 --nvme gone \
+		--nvmet 64M "$kernel" \
 		"$here/nvme-guest.sh" || ret=$?
 	[ $ret = 0 ] || status=$ret
 	[ $ret != 77 ] || break

@@ -6,7 +6,8 @@
 #   DRIVE/sysfs				"name value" of the block device
 #   DRIVE/LAYOUT/WHO.json, .err, .rc	journal-probe's
 #   DRIVE/LAYOUT/WHO.open		"status method message" of tests/lab/commit,
-#					with the best method and with nvme-flush
+#					with the best method, with nvme-flush
+#					and, on some layouts, measured
 #
 # WHO is root; node: a user who may open the namespace's nodes; user: one who
 # may not.  LAYOUT is a file system straight on the namespace, or
@@ -121,6 +122,17 @@ ask()
 		echo "$rc $method $(grep -e '^open ' -e '^refused: ' \
 			"$dir/said" | head -n 1)" >>"$dir/$1.open"
 	done
+	# Takes seconds each: where it is a question, and one where it is not.
+	case ${dir##*/} in
+	ext4|raw|raw-part)
+		journal=$place
+		[ ! -d "$place" ] || journal=$place/$1-measure
+		rc=0
+		as "$1" commit write "$journal" measure - 2 100 \
+			>"$dir/said" 2>&1 || rc=$?
+		echo "$rc measure $(grep -e ' us alone' -e '^refused: ' \
+			"$dir/said" | head -n 1)" >>"$dir/$1.open" ;;
+	esac
 	rm "$dir/said"
 }
 

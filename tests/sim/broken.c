@@ -485,6 +485,9 @@ static const struct rule rules[] = {
 	{ .name = "loop-rings", .methods = { DIRECT_DSYNC, DIRECT_FLUSH, -1 },
 	  .loop_only = true, .ring_silent = true,
 	  .what = "a completion rings the eventfd of an event loop" },
+	{ .name = "fill", .methods = ANY, .engine_only = true,
+	  .fills = true, .fills_late = true,
+	  .what = "nobody fills a place in an image that is written" },
 	{ .name = "parent-dirsync", .methods = ANY, .table = parent_unsynced,
 	  .what = "a new journal's parent is fsynced before open returns" },
 };

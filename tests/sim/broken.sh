@@ -13,4 +13,20 @@ for rule in $rules; do
 		status=1
 	fi
 done
+
+# A world that hangs says which one it is: here somebody else rings its alarm.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+"$crash" --seed=7 --jobs=1 --seconds=30 >/dev/null 2>"$said" &
+hanging=$!
+sleep 1
+kill -ALRM "$hanging"
+ret=0
+wait "$hanging" || ret=$?
+if [ "$ret" -ne 1 ] ||
+   ! grep -q '^again: tests/sim/crash --replay [0-9]* --verbose$' "$said"; then
+	echo "broken.sh: a world that hangs does not say its seed ($ret):" >&2
+	cat "$said" >&2
+	status=1
+fi
 exit $status

@@ -22,12 +22,7 @@ void check_error(struct world *w, const char *call, int ret)
 			 call, ret);
 }
 
-/*
- * Nothing was appended, and nothing is wrong: there is no room on the device,
- * or none now, in an event loop.
- */
-static bool is_refused(const struct world *w, struct process *p, int ret,
-		       bool waits)
+bool is_refused(const struct world *w, struct process *p, int ret, bool waits)
 {
 	if (p->j->engine.error)
 		return false;
@@ -240,6 +235,7 @@ void run_caller(struct world *w, struct process *p)
 			helper_step(w, p, true);
 			break;
 		}
+		well = well && fill_some(w, p);
 		look_at_frontier(w, p);
 		meddle(w, p);
 		if (w->trims && !sim_pick(&w->pick, 5))

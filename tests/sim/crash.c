@@ -32,6 +32,7 @@
 #define MAX_JOBS	16
 #define BREAK_SECONDS	60
 #define ODOMETER_LIMIT	3000	/* states of one point gone through */
+#define AGAIN_LEN	160
 
 struct options {
 	uint64_t seed, replay;
@@ -190,6 +191,9 @@ static void set_up(struct world *w)
 	}
 	if (w->rule ? w->rule->untorn : !sim_pick(&w->pick, 3))
 		w->untorn = SIM_BLOCK << (1 + sim_pick(&w->pick, 4));
+	w->fills = w->rule ? w->rule->fills : sim_pick(&w->pick, 2);
+	for (uint32_t n = 0; n < MAX_RECORDS; n++)
+		w->what[n] = n;
 	w->moves = w->rule ? w->rule->moves : !sim_pick(&w->pick, 4);
 	w->raw = w->rule ? w->rule->raw :
 		 !w->emit && (w->always_raw || !sim_pick(&w->pick, 6));
@@ -260,6 +264,7 @@ static void judge_drawn(struct world *w, const struct point *p)
 	int states = 2 + (int)sim_pick(&w->pick, 3);
 
 	while (states--) {
+		alarm_step();
 		bool kill = !sim_pick(&w->pick, 5);
 		unsigned int effort = (sim_pick(&w->pick, 24) ? 0 : 1) |
 				      (sim_pick(&w->pick, 14) ? 0 : 2);
@@ -281,6 +286,7 @@ static void judge_all(struct world *w, const struct point *p, bool kill)
 
 	sim_pick_all(&pick);
 	do {
+		alarm_step();
 		struct sim_disk *d = crash(w, p, &pick, kill);
 
 		if (judge(w, p, d, kill, states % 16 ? 0 : 3))
@@ -301,6 +307,7 @@ static void run_world(struct world *w)
 	w->counts->worlds++;
 	for (w->life = 0; w->life < lives; w->life++) {
 		w->method = method_of(w);
+		alarm_step();
 		live(w);
 		for (int i = 0; i < w->points &&
 		     w->counts->states < w->enough; i++) {
@@ -311,6 +318,7 @@ static void run_world(struct world *w)
 			judge_all(w, &w->point[i], false);
 			judge_all(w, &w->point[i], true);
 		}
+		alarm_step();
 		next_life(w, last_point(w), w->rule ? sim_pick(&w->pick, 2) :
 			  !sim_pick(&w->pick, 3));
 		points_free(w);
@@ -388,14 +396,23 @@ static void world_reset(struct world *w, uint64_t seed)
 	*w->violation = 0;
 }
 
+static void how_again(const struct options *o, uint64_t seed,
+		      char line[AGAIN_LEN])
+{
+	(void)snprintf(line, AGAIN_LEN, "again: tests/sim/crash%s%s%s%s "
+		       "--replay %llu --verbose\n",
+		       o->rule ? " --break " : "", o->rule ? o->rule->name : "",
+		       o->raw ? " --raw" : "", o->loop ? " --loop" : "",
+		       (unsigned long long)seed);
+}
+
 static void tell(const struct options *o, const struct world *w)
 {
-	fprintf(stderr, "world %llu, life %d: %s\n"
-		"again: tests/sim/crash%s%s%s%s --replay %llu --verbose\n",
-		(unsigned long long)w->seed, w->life, w->violation,
-		o->rule ? " --break " : "", o->rule ? o->rule->name : "",
-		o->raw ? " --raw" : "", o->loop ? " --loop" : "",
-		(unsigned long long)w->seed);
+	char again[AGAIN_LEN];
+
+	how_again(o, w->seed, again);
+	fprintf(stderr, "world %llu, life %d: %s\n%s",
+		(unsigned long long)w->seed, w->life, w->violation, again);
 }
 
 /* Worlds until the share of states is judged or time is up; the status. */
@@ -404,6 +421,7 @@ static int work(const struct options *o, int job, struct counts *counts)
 	struct world *w = world_new(o, counts);
 	double until = now() + o->seconds;
 	uint64_t seed = o->one ? o->replay : o->seed + (uint64_t)job;
+	char again[AGAIN_LEN];
 	int ret = 0;
 
 	if (o->emit) {
@@ -416,6 +434,8 @@ static int work(const struct options *o, int job, struct counts *counts)
 	}
 	do {
 		world_reset(w, seed);
+		how_again(o, seed, again);
+		alarm_world(seed, again);
 		ret = try_world(w);
 		if (ret)
 			break;
@@ -434,6 +454,7 @@ static int work(const struct options *o, int job, struct counts *counts)
 		perror(o->emit);
 		ret = 2;
 	}
+	alarm_world(0, "");
 	world_reset(w, 0);
 	world_free(w);
 	return ret;
@@ -504,6 +525,9 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->cuts, (unsigned long long)c->kills,
 	       (unsigned long long)c->faults,
 	       (unsigned long long)c->groups);
+	printf("  %llu records filled in place, or begun so; %llu of them too "
+	       "late\n", (unsigned long long)c->reserved,
+	       (unsigned long long)c->late);
 	printf("  %llu operations of a ring completed, %llu in part, %llu were "
 	       "not taken, %llu began beside others\n",
 	       (unsigned long long)c->completed,
@@ -670,6 +694,9 @@ int main(int argc, char **argv)
 	}
 	if (o.one || o.emit || o.rule || !o.jobs)
 		o.jobs = 1;
+	/* Who looks on sees it hang, and may take a debugger to it. */
+	if (!o.verbose)
+		alarm_init();
 	ret = run(&o, &counts);
 	if (!o.emit && !o.rule)
 		report(&o, &counts, now() - start);

@@ -18,7 +18,8 @@
  *
  * The n-th record of a journal always has the same payload, in every life:
  * an application that retries after a crash, which makes lives hard to tell
- * apart.
+ * apart.  Only a record that is filled in place, whose place among the others
+ * is known when it is published, moves those behind it.
  */
 #ifndef JNL_SIM_CRASH_H
 #define JNL_SIM_CRASH_H
@@ -77,6 +78,8 @@ struct rule {
 	bool settle_early;	/* a Flush counts for a new segment at once */
 	bool told_early;	/* what was handed out is taken for durable */
 	bool ring_silent;	/* completions do not ring */
+	bool fills;		/* records are filled in place ... */
+	bool fills_late;	/* ... also while they are written */
 };
 
 struct point {
@@ -93,6 +96,7 @@ struct counts {
 	uint64_t worlds, lives, points, cuts, kills;
 	uint64_t damages, reported, harmless, silent;
 	uint64_t faults, exhaustive, live, groups;
+	uint64_t reserved, late;	/* places; published too late for them */
 	uint64_t raw;		/* of the states, those of a block device */
 	uint64_t loop;		/* ... and those of an event loop */
 	/* Operations of its ring: completed, in part, not taken, and begun
@@ -123,18 +127,22 @@ struct world {
 	bool raw;		/* on a block device */
 	bool tight;		/* ... which may be full */
 	bool moves;		/* the blocks of spares are moved */
+	bool fills;		/* records are filled in place */
 	uint32_t untorn;	/* bytes that the drive does not tear */
 
 	struct sim_disk *disk;	/* between lives */
 	bool created;
 	uint32_t acked, appended;
 	uint64_t lsn[MAX_RECORDS];
+	/* Which payload the n-th record has: every number once. */
+	uint32_t what[MAX_RECORDS];
 	struct trim trim;
 	uint32_t first;		/* the first that was read last */
 	bool joined[MAX_RECORDS];	/* in one group with the one before */
 
 	/* The life that runs. */
 	struct sim sim;
+	struct process *process;
 	bool opening;
 	int fail_after;		/* calls until one fails; 0: none does */
 	bool fail_open;		/* while opening, else afterwards */
@@ -260,5 +268,14 @@ struct emit *emit_open(const char *path, uint32_t images, bool falsify);
 bool emit_full(const struct emit *e);
 void emit_image(struct emit *e, struct world *w, const struct sim_disk *disk);
 int emit_close(struct emit *e);
+
+/* ------------------------------------------------------------------------
+ * alarm.c: alarm_world() when a world begins (again is the line that says how
+ * to have it again), alarm_step() before each step of it.
+ */
+
+void alarm_init(void);
+void alarm_world(uint64_t seed, const char *again);
+void alarm_step(void);
 
 #endif

@@ -234,11 +234,14 @@ static void print_batch(FILE *f, const struct sheet *s, int i, uint8_t *room)
 			       image_block(&s->im, h->lsn + k * SIM_BLOCK),
 			       SIM_BLOCK);
 		for (uint32_t n = 0; n < h->count; n++) {
-			fprintf(f, " %llu", (unsigned long long)
-				(h->lsn + JNL_BATCH_HEADER + at));
-			if (!jnl_record_next(room + JNL_BATCH_HEADER,
-					     h->body_len, &at, &data, &len))
+			const uint8_t *body = room + JNL_BATCH_HEADER;
+
+			if (!jnl_record_next(body, h->body_len, &at, &data,
+					     &len))
 				break;
+			fprintf(f, " %llu", (unsigned long long)
+				(h->lsn + JNL_BATCH_HEADER +
+				 jnl_record_offset(body, data)));
 		}
 	}
 	fputc('\n', f);

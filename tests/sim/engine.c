@@ -83,6 +83,23 @@ static int end_flush(struct world *w, struct process *p, struct flight *f,
 	return fails ? -EIO : 0;
 }
 
+/* A broken driver: the image is the one that is being filled. */
+static void fill_late(const struct jnl_batch *b)
+{
+	uint32_t at = 0, len, size = 0;
+	uint8_t *body = b->image + JNL_BATCH_HEADER;
+	const uint8_t *data;
+
+	for (; at < b->body_len; at += size) {
+		size = jnl_void_size(body + at, b->body_len - at);
+		if (size > JNL_RECORD_WORD)
+			body[at + size - 1] = 'x';
+		if (!size && !jnl_record_next(body, b->body_len, &at, &data,
+					      &len))
+			return;
+	}
+}
+
 /* Hand one action out and begin it. */
 static void begin(struct world *w, struct process *p)
 {
@@ -120,6 +137,10 @@ static void begin(struct world *w, struct process *p)
 		acknowledge(w, p->j->engine.frontier);
 		return;
 	}
+	/* It is sealed, and some are not done with what was in it. */
+	scribble(p);
+	if (w->rule && w->rule->fills_late && f->act.kind == JNL_ACT_WRITE)
+		fill_late(f->act.batch);
 	file = place_of(w, p, f->act.segment, &base);
 	if (file < 0)
 		violated(w, "an action for segment %llu, which is not there",
@@ -246,6 +267,8 @@ void run_engine(struct world *w, struct process *p)
 			helper_step(w, p, !p->flying && sim_pick(&w->pick, 2));
 			break;
 		}
+		if (!fill_some(w, p))
+			break;
 		meddle(w, p);
 		if (w->trims && !sim_pick(&w->pick, 12) && !e->error)
 			give_back(w, p);

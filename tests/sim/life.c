@@ -30,7 +30,10 @@ void add_point(struct world *w)
 
 static void on_step(void *arg)
 {
-	add_point(arg);
+	struct world *w = arg;
+
+	add_point(w);
+	scribble(w->process);
 }
 
 /*
@@ -180,6 +183,7 @@ static void close_clean(struct world *w, struct process *p)
 
 	land(w, p);
 	p->j = NULL;
+	w->process = NULL;
 	ret = journal_close(j);
 	check_error(w, "journal_close", ret);
 	if (!ret && !w->failed) {
@@ -220,7 +224,7 @@ void live(struct world *w)
 {
 	enum driver driver = driver_of(w);
 	bool clean;
-	struct process p = { 0 };
+	struct process p = { .whole = -1 };
 
 	process(w, &w->sim, w->disk);
 	w->sim.step = on_step;
@@ -248,8 +252,11 @@ void live(struct world *w)
 	note(w, "life %d: %s, method %d, %u records, %u acknowledged", w->life,
 	     driver_name[driver], w->method, w->appended, w->acked);
 	w->loop = p.loop = driver == LOOP;
+	p.bare = driver == SIMULATOR;
+	w->process = &p;
 	if (!open_journal(w, &p.j, driver))
 		run(w, &p, driver);
+	w->process = NULL;
 	clean = p.j && !(w->rule && w->rule->opens_only) &&
 		!sim_pick(&w->pick, 3);
 	if (clean)

@@ -19,8 +19,14 @@ struct flight {
 	uint64_t seq;
 };
 
+#define FILLERS		4
+
 struct process {
 	journal *j;
+	struct journal_reservation open[FILLERS];
+	uint8_t letter;		/* what is put there */
+	int whole;		/* what is in this one stays: it is published */
+	bool bare;		/* the engine is called, not the journal */
 	struct flight flight[FLIGHTS];
 	int flying;
 	uint8_t *buf;
@@ -54,6 +60,11 @@ bool helper_step(struct world *w, struct process *p, bool idle);
 /* No slot is left on a device that is small: no failure. */
 bool is_full(const struct world *w, int ret);
 void check_error(struct world *w, const char *call, int ret);
+/*
+ * Nothing was appended, and nothing is wrong: there is no room on the device,
+ * or none now, in an event loop.
+ */
+bool is_refused(const struct world *w, struct process *p, int ret, bool waits);
 bool append(struct world *w, struct process *p, bool commit);
 /* Two or three records that are there together or not at all. */
 bool append_group(struct world *w, struct process *p);
@@ -69,6 +80,15 @@ void read_live(struct world *w);
  */
 void meddle(struct world *w, struct process *p);
 void run_caller(struct world *w, struct process *p);
+
+/* ------------------------------------------------------------------------
+ * fill.c
+ */
+
+/* Now and then: reserve, publish or abandon. */
+bool fill_some(struct world *w, struct process *p);
+/* Whoever has a reservation writes to it. */
+void scribble(struct process *p);
 
 /* ------------------------------------------------------------------------
  * engine.c

@@ -147,7 +147,7 @@ void run_loop(struct world *w, struct process *p)
 		if (sim_pick(&w->pick, 2))
 			others(w, p);
 		else
-			well = application(w, p);
+			well = application(w, p) && fill_some(w, p);
 		if (well && p->needed && sim_pick(&w->pick, 2))
 			well = wait_for_room(w, p);
 		meddle(w, p);

@@ -13,7 +13,7 @@ static uint64_t draw(const struct world *w, uint32_t n)
 {
 	struct sim_pick p;
 
-	sim_pick_seed(&p, w->seed * 1000003 + n);
+	sim_pick_seed(&p, w->seed * 1000003 + w->what[n]);
 	return sim_random(&p);
 }
 
@@ -69,7 +69,7 @@ void record_fill(const struct world *w, uint32_t n, uint8_t *p)
 	struct sim_pick pick;
 	bool zeros = draw(w, n) >> 60 == 3;
 
-	sim_pick_seed(&pick, w->seed ^ ((uint64_t)n << 32));
+	sim_pick_seed(&pick, w->seed ^ ((uint64_t)w->what[n] << 32));
 	while (done < len) {
 		uint64_t v = zeros && done ? 0 : sim_random(&pick);
 		uint32_t k = len - done < 8 ? len - done : 8;

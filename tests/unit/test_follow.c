@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,6 @@
 #include "tests/lib/suite.h"
 
 #define SMALL	65536u
-#define MANY	2000
 #define SOON_MS	20000	/* a wait that is expected to end before */
 
 static char *dir, *path;
@@ -478,6 +478,101 @@ START_TEST(the_end_never_goes_back_when_the_next_writer_opens)
 }
 END_TEST
 
+/* Nobody seems to have the lock for writing, until somebody wants it. */
+static int no_holder(struct jnl_sys *sys, int fd, int cmd, struct flock *fl)
+{
+	int ret = fault.base->lock(fault.base, fd, cmd, fl);
+
+	(void)sys;
+	if (cmd == F_OFD_GETLK)
+		fl->l_type = F_UNLCK;
+	return ret;
+}
+
+START_TEST(the_end_never_goes_back_when_a_writer_comes_while_it_recovers)
+{
+	struct writer w;
+	journal_reader *r;
+	uint64_t end;
+	journal *j;
+	int n;
+
+	setup();
+	start_writer(&w);
+	tell_writer(&w, 5);
+	end_writer(&w);
+	r = open_reader(0);
+	n = take_all(r, 0);
+	ck_assert_int_eq(n, appended);
+	j = open_journal();
+	fault.sys.lock = no_holder;
+	end = r->at.rec.end;
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(take_all(r, n), n);
+		/* below it the reader has been, and it may be given back */
+		ck_assert_uint_ge(r->at.rec.end, end);
+	}
+	put(j, 30);
+	idle(j);
+	ck_assert_int_eq(take_all(r, n), appended);
+	journal_reader_close(r);
+	ck_assert_int_eq(journal_close(j), 0);
+	teardown();
+}
+END_TEST
+
+/*
+ * A drive that has lost what was written shows what was there before: batches
+ * in their place, and not of this chain.
+ */
+START_TEST(batches_of_another_life_are_not_followed)
+{
+	static char before[SMALL], after[SMALL];
+	journal_reader *r;
+	uint64_t end;
+	journal *j;
+	char *file;
+	int fd, n;
+
+	setup();
+	file = scratch_path(path, "0000000000000000.seg");
+	j = open_journal();
+	put(j, 2);
+	ck_assert_int_eq(journal_close(j), 0);
+	fd = open(file, O_RDWR);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, before, SMALL, 0), SMALL);
+	j = open_journal();
+	put(j, 4);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(pread(fd, after, SMALL, 0), SMALL);
+	ck_assert_int_eq(pwrite(fd, before, SMALL, 0), SMALL);
+	appended = 2;
+
+	r = open_reader(0);
+	n = take_all(r, 0);
+	ck_assert_int_eq(n, 2);
+	end = r->at.rec.end;
+	/* Its open batch is as long as that of the other life. */
+	j = open_journal();
+	end += r->at.rec.geometry.block_size;
+	ck_assert_int_eq(pwrite(fd, after + end, SMALL - end, (off_t)end),
+			 (ssize_t)(SMALL - end));
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(take_all(r, n), 2);
+	put(j, 1);
+	ck_assert_int_eq(take_all(r, n), 2);
+	put(j, 30);
+	idle(j);
+	ck_assert_int_eq(take_all(r, n), appended);
+	journal_reader_close(r);
+	ck_assert_int_eq(journal_close(j), 0);
+	(void)close(fd);
+	free(file);
+	teardown();
+}
+END_TEST
+
 /* Give back all but the last records; files go and are used again. */
 static void rotate(journal *j, int count, int keep)
 {
@@ -692,6 +787,8 @@ RUN_SUITE("follow", 120,
 	  a_dead_writers_journal_is_recovered_once,
 	  a_torn_batch_at_the_end_is_looked_at_once_and_then_written_over,
 	  the_end_never_goes_back_when_the_next_writer_opens,
+	  the_end_never_goes_back_when_a_writer_comes_while_it_recovers,
+	  batches_of_another_life_are_not_followed,
 	  who_is_overtaken_by_a_trim_is_told_where_to_go_on,
 	  files_that_are_used_again_are_followed,
 	  a_file_that_took_a_failed_ones_place_is_followed,

@@ -241,7 +241,7 @@ START_TEST(headers_that_make_no_sense_are_not_sane)
 	BAD(h.lsn = 2 * SEGMENT - BLOCK; h.body_len = BLOCK);
 	BAD(h.body_len = UINT32_MAX - 7);
 	BAD(h.body_len = 23);
-	BAD(h.count = 0);
+	BAD(h.count = 0; h.body_len = 0);
 	BAD(h.count = 4);			/* 4 words do not fit 24 */
 	BAD(h.durable = h.lsn + 1);
 	BAD(h.trim = h.lsn + 1);
@@ -252,6 +252,9 @@ START_TEST(headers_that_make_no_sense_are_not_sane)
 #undef BAD
 	h = good;
 	h.flags = JNL_BATCH_UNTORN;
+	ck_assert(jnl_batch_sane(&h, BLOCK, SEGMENT));
+	h = good;
+	h.count = 0;				/* voids */
 	ck_assert(jnl_batch_sane(&h, BLOCK, SEGMENT));
 }
 END_TEST
@@ -285,7 +288,64 @@ START_TEST(records_that_do_not_fit_their_body_are_refused)
 }
 END_TEST
 
+START_TEST(voids_are_passed_over_wherever_they_lie)
+{
+	uint8_t body[80] = { 0 };
+	uint32_t offset = 0, len;
+	const uint8_t *data;
+
+	/* a void of 24, a record, two voids of 8, a record, a void of 16 */
+	memset(body, 0xff, 24);
+	jnl_void_put(body, 24);
+	jnl_put64(body + 24, 5);
+	memcpy(body + 32, "hello", 5);
+	jnl_void_put(body + 40, 8);
+	jnl_void_put(body + 48, 8);
+	jnl_void_put(body + 64, 16);
+	ck_assert(jnl_record_next(body, 80, &offset, &data, &len));
+	ck_assert_uint_eq(jnl_record_offset(body, data), 24);
+	ck_assert_uint_eq(len, 5);
+	ck_assert_uint_eq(offset, 40);
+	ck_assert(jnl_record_next(body, 80, &offset, &data, &len));
+	ck_assert_uint_eq(jnl_record_offset(body, data), 56);
+	ck_assert_uint_eq(len, 0);
+	ck_assert(!jnl_record_next(body, 80, &offset, &data, &len));
+	ck_assert(jnl_records_good(body, 80, 2));
+	ck_assert(!jnl_records_good(body, 80, 1));
+	ck_assert(!jnl_records_good(body, 80, 3));
+	/* nothing else */
+	ck_assert(jnl_records_good(body, 24, 0));
+	ck_assert(!jnl_records_good(body, 24, 1));
+}
+END_TEST
+
+START_TEST(a_void_that_is_not_zero_or_does_not_fit_is_none)
+{
+	uint8_t body[32];
+
+	jnl_void_put(body, 32);
+	ck_assert_uint_eq(jnl_void_size(body, 32), 32);
+	ck_assert_uint_eq(jnl_void_size(body, 24), 0);
+	ck_assert_uint_eq(jnl_void_size(body, 0), 0);
+	for (int i = 8; i < 32; i++) {
+		body[i] = 1;
+		ck_assert_uint_eq(jnl_void_size(body, 32), 0);
+		ck_assert(!jnl_records_good(body, 32, 0));
+		body[i] = 0;
+	}
+	jnl_put32(body, 20);			/* not whole words */
+	ck_assert(!jnl_records_good(body, 32, 0));
+	jnl_put32(body, UINT32_MAX - 7);
+	ck_assert(!jnl_records_good(body, 32, 0));
+	jnl_void_put(body, 32);
+	jnl_put32(body + 4, 2);			/* another upper half */
+	ck_assert(!jnl_records_good(body, 32, 0));
+}
+END_TEST
+
 RUN_SUITE("format", 20,
+	  voids_are_passed_over_wherever_they_lie,
+	  a_void_that_is_not_zero_or_does_not_fit_is_none,
 	  a_checksum_is_the_same_on_every_processor,
 	  a_segment_header_reads_back_as_it_was_written,
 	  any_flipped_bit_of_a_segment_header_makes_it_bad,

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/facts.h"
 #include "probe/measure-inner.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/scratch.h"
@@ -608,6 +609,31 @@ START_TEST(what_is_only_used_on_request_is_concluded_on_request)
 }
 END_TEST
 
+START_TEST(what_needs_a_permission_is_measured_only_with_it)
+{
+	struct jnl_measure_config cfg = {
+		.pair_ns = PAIR_NS, .file_bytes = MIB, .rounds = 1,
+		.depths = { 1, 4 },
+	};
+	struct jnl_measure *m;
+
+	setup(true);
+	/* As though this were a drive of its own. */
+	for (size_t i = 0; jnl_method_at(i); i++)
+		probe->strict.methods[i].usable = 1;
+	for (int i = 0; i < 4; i++) {
+		cfg.requested_too = i & 1;
+		cfg.on_request = i & 2;
+		ck_assert_int_eq(jnl_measure_new(&m, &f.sys, dirfd_, probe,
+						 &cfg), 0);
+		ck_assert_ptr_nonnull(find(m, "direct", "pwritev2", 1));
+		ck_assert(!find(m, "nvme-flush", "pwritev2", 1) == !i);
+		jnl_measure_free(m);
+	}
+	teardown();
+}
+END_TEST
+
 START_TEST(what_failed_is_never_taken)
 {
 	struct jnl_measured best;
@@ -645,4 +671,5 @@ RUN_SUITE("measure", 120,
 	a_clearly_faster_method_is_taken,
 	a_ring_is_taken_where_it_keeps_several_in_flight_for_free,
 	what_is_only_used_on_request_is_concluded_on_request,
+	what_needs_a_permission_is_measured_only_with_it,
 	what_failed_is_never_taken)

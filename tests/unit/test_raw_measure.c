@@ -353,7 +353,8 @@ END_TEST
 START_TEST(a_torn_choice_is_none)
 {
 	char old[JNL_CHOICE_MAX], new[JNL_CHOICE_MAX] = { 0 };
-	char text[JNL_CHOICE_MAX];
+	char text[JNL_CHOICE_MAX], why[JNL_CHOICE_WHY], digits[18] = "";
+	struct jnl_kept_choice kept;
 	journal *j;
 	uint8_t *p;
 	size_t len;
@@ -364,16 +365,27 @@ START_TEST(a_torn_choice_is_none)
 	memcpy(old, p + JNL_RAW_CHOICE, sizeof(old));
 	free(p);
 	memcpy(new, old, sizeof(new));
-	forge(new, "alone_ns", "123456789012");
-	forge(new, "method", "buffered");
-	for (size_t at = 64; at < strlen(old) + 64; at += 64) {
+	/* Of the same length, so that nothing but the sum can tell. */
+	memset(digits, '9', 17);
+	digits[strspn(strstr(old, "alone_ns ") + 9, "0123456789")] = 0;
+	forge(new, "alone_ns", digits);
+	ck_assert_uint_eq(strlen(new), strlen(old));
+	for (size_t at = 1; at <= strlen(old); at++) {
+		bool whole;
+
 		memcpy(text, old, sizeof(text));
 		memcpy(text, new, at);
+		whole = !memcmp(text, old, sizeof(old)) ||
+			!memcmp(text, new, sizeof(new));
+		ck_assert_int_eq(jnl_choice_parse(text, strlen(text), NULL,
+						  &kept, why),
+				 whole ? 0 : -EBADMSG);
+		if (at % 64)
+			continue;
 		poke(JNL_RAW_CHOICE, text, sizeof(text));
 		j = open_good(0);
 		ck_assert_int_eq(commit(j), 0);
-		says(j, at < strlen(new) && memcmp(text, old, sizeof(old)) ?
-			"damaged" : ": used");
+		says(j, whole ? ": used" : "damaged");
 		ck_assert_int_eq(journal_close(j), 0);
 	}
 	/* The place without an end, and with nothing. */
@@ -423,6 +435,16 @@ START_TEST(every_ring_of_a_measurement_holds_the_device)
 }
 END_TEST
 
+static unsigned long unlocked;
+
+static int watch_lock(struct jnl_sys *sys, int fd, int cmd, struct flock *fl)
+{
+	struct jnl_sys *base = ((struct fault *)sys)->base;
+
+	unlocked += cmd == F_OFD_SETLK && fl->l_type == F_UNLCK;
+	return base->lock(base, fd, cmd, fl);
+}
+
 START_TEST(the_room_of_a_lost_ring_is_never_used_again)
 {
 	bool lost = false;
@@ -434,10 +456,14 @@ START_TEST(the_room_of_a_lost_ring_is_never_used_again)
 		if (open_patiently(&j, JOURNAL_MEASURE))
 			continue;
 		fault_clear(&fault);
-		lost = jnl_raw_of(j->dir.sys)->room.count;
+		lost = j->advice.lost;
+		ck_assert(lost == !!jnl_raw_of(j->dir.sys)->room.count);
 		ck_assert_int_eq(commit(j), 0);
+		unlocked = 0;
+		fault.sys.lock = watch_lock;
 		ck_assert_int_eq(journal_close(j), 0);
 		/* Its lock lives as long as the ring. */
+		ck_assert_uint_eq(unlocked, !lost);
 		ck_assert_int_eq(open_patiently(&j, 0), 0);
 		ck_assert_int_eq(journal_close(j), 0);
 		sound();

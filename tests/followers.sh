@@ -1,0 +1,46 @@
+#!/bin/sh
+# A producer and three followers in other processes, with small segments, used
+# again and given back, and SIGKILLs of all of them: see tests/followers.c.
+#
+# JOURNAL_TEST_FOLLOW_S  seconds for each (default 6 and 4)
+# JOURNAL_TEST_SEED      replays the same choices; the moments still vary
+set -eu
+. "${srcdir:-.}/tests/lib.sh"
+cd "$scratch"
+
+program=$builddir/tests/followers
+seed=${JOURNAL_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+echo "seed $seed"
+loop=
+cleanup() {
+	[ -z "$loop" ] || wait_for 50 losetup -d "$loop" || :
+}
+
+# go JOURNAL SECONDS
+go() {
+	seconds=${JOURNAL_TEST_FOLLOW_S:-$2}
+	have=0
+	timeout -k 5 $((seconds + 120)) "$program" "$1" "$seconds" "$seed" \
+		>out 2>err || have=$?
+	[ "$have" -eq 0 ] || bad "ends with $have"
+	cat out
+	seen=$(awk '/^follower/ { n += $3 } END { print n + 0 }' out)
+	gaps=$(sed -n 's/^follower 2.* in \([0-9]*\) gaps.*/\1/p' out)
+	[ "$seen" -gt $((seconds * 100)) ] || bad "only $seen were seen"
+}
+
+begin "three followers see what is durable, each record once, whoever is killed"
+go j 6
+[ -n "$gaps" ] && [ "$gaps" -gt 0 ] || bad "no follower was overtaken by a trim"
+
+begin "on a block device they see it too"
+if [ "$(id -u)" -ne 0 ]; then
+	skip_case "loop devices need root"
+elif truncate -s 16M image && ! loop=$(losetup --find --show image 2>err); then
+	loop=
+	skip_case "no loop device can be made: $(cat err)"
+else
+	go "$loop" 4
+fi
+
+finish
