@@ -136,7 +136,9 @@ static int step(struct jnl_view *view, const struct jnl_recovery *rec,
 		return -EBADMSG;
 	ret_place->lsn = h.lsn;
 	ret_place->sum = h.header_sum;
-	ret_place->size = jnl_batch_size(&h, view->block_size);
+	ret_place->hole = h.flags & JNL_BATCH_HOLE;
+	ret_place->size = ret_place->hole ? end - h.lsn :
+			  jnl_batch_size(&h, view->block_size);
 	w->place = end;
 	w->prev = h.header_sum;
 	w->linked = true;
@@ -215,7 +217,7 @@ static int find_known(const struct jnl_index_segment *s, struct jnl_view *view,
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	return ret_place->hole ? -ENODATA : 0;
 }
 
 int jnl_index_find(struct jnl_index *x, struct jnl_view *view,

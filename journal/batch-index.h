@@ -21,6 +21,7 @@
 #ifndef JNL_JOURNAL_BATCH_INDEX_H
 #define JNL_JOURNAL_BATCH_INDEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "journal/recover.h"
@@ -29,7 +30,8 @@
 struct jnl_batch_place {
 	uint64_t lsn;		/* where it begins */
 	uint64_t sum;		/* its header's */
-	uint64_t size;		/* padding included */
+	uint64_t size;		/* padding included; of a hole all of it */
+	bool hole;		/* JNL_BATCH_HOLE */
 };
 
 struct jnl_index_segment;
@@ -53,6 +55,7 @@ void jnl_index_forget(struct jnl_index *x, uint64_t number);
  * rec->first; headers are read through view.
  *   0          *ret_place
  *   -EINVAL    it lies in no batch
+ *   -ENODATA   it lies in a hole
  *   -EBADMSG   the chain of headers does not lead there
  *   -ENOMEM    or as reading says
  */

@@ -598,7 +598,7 @@ struct journal_read {
  * call has started has ended when it returns.
  *
  * The first call recovers, as opening does; the first one for a segment reads
- * the headers of its batches up to there.  Both are remembered (at most 12 MiB
+ * the headers of its batches up to there.  Both are remembered (about 16 MiB
  * and what is read at a time), so that later calls read nothing but batches.
  * Where the reader stands, and what it gave out, stays.  Beside a writer only
  * durable records are there: for an LSN beyond the end it looks once a call
@@ -608,6 +608,7 @@ struct journal_read {
  *   -ERANGE    below the first record there is, given back meanwhile, or at or
  *              beyond the end
  *   -EINVAL    no record begins there
+ *   -ENODATA   in a hole that journal_salvage() has left
  *   -EBADMSG   damaged, or the headers before it in its segment are
  *   -EMSGSIZE  longer than cap: len says how long; buf is not touched
  *   other      as the system says

@@ -36,7 +36,7 @@
 /* In flight at most, in batches and in bytes (but for a larger batch). */
 #define JOBS		64
 #define MEMORY		(8u << 20)
-/* 1.5 MiB for a segment of 256 MiB in batches of one block; 12 MiB in all. */
+/* 2 MiB for a segment of 256 MiB in batches of one block; 16 MiB in all. */
 #define INDEX_SEGMENT	65536u
 #define INDEX_TOTAL	524288u
 /* Headers are near each other or far apart: so much is read for one. */
@@ -104,6 +104,12 @@ static void look_again(struct jnl_many *m, struct jnl_view *v, bool again)
  * The batch of an LSN
  */
 
+/* Whether that is no answer. */
+static bool failed(int ret)
+{
+	return ret < 0 && ret != -EINVAL && ret != -ENODATA;
+}
+
 static int locate(struct jnl_many *m, uint64_t lsn,
 		  struct jnl_batch_place *ret_place)
 {
@@ -115,13 +121,13 @@ static int locate(struct jnl_many *m, uint64_t lsn,
 	    segment_of(m, lsn) == segment_of(m, m->bad_lsn))
 		return m->bad;
 	ret = jnl_index_find(&m->index, &m->head, &m->at.rec, lsn, ret_place);
-	if (ret < 0 && ret != -EINVAL) {
+	if (failed(ret)) {
 		look_again(m, &m->head, true);
 		ret = jnl_index_find(&m->index, &m->head, &m->at.rec, lsn,
 				     ret_place);
 		look_again(m, &m->head, false);
 	}
-	if (ret < 0 && ret != -EINVAL) {
+	if (failed(ret)) {
 		ret = explain(m, lsn, ret);
 		m->bad = ret;
 		m->bad_lsn = lsn;
@@ -144,8 +150,8 @@ static bool good(const struct jnl_many *m, const struct job *job,
 	       jnl_batch_sane(h, g->block_size, g->segment_size) &&
 	       jnl_batch_size(h, g->block_size) == job->place.size &&
 	       jnl_batch_body_good(p, h, g->block_size, m->at.rec.seed) &&
-	       (!h->count || jnl_records_good(p + JNL_BATCH_HEADER, h->body_len,
-					      h->count));
+	       (!jnl_batch_records(h) ||
+		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count));
 }
 
 /* By plain reads; twice before it is believed. */

@@ -15,6 +15,7 @@
 #include "journal/core.h"
 #include "journal/format.h"
 #include "journal/reader.h"
+#include "journal/salvage.h"
 #include "tests/lib/fault.h"
 #include "tests/lib/scratch.h"
 #include "tests/lib/suite.h"
@@ -460,6 +461,111 @@ START_TEST(what_is_damaged_is_told_and_the_rest_is_read)
 }
 END_TEST
 
+/* Change the last bytes of a batch's body, and make its sums good again. */
+static void forge(journal_reader *r, const struct jnl_batch_place *place)
+{
+	uint32_t size = (uint32_t)place->size;
+	uint8_t *p = calloc(1, size);
+	char name[JNL_SEGMENT_NAME_LEN], *file;
+	struct jnl_batch_header h;
+	FILE *f;
+
+	jnl_segment_name(name, place->lsn / (4 * SMALL));
+	file = scratch_path(path, name);
+	f = fopen(file, "r+");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fseek(f, (long)(place->lsn % (4 * SMALL)), SEEK_SET),
+			 0);
+	ck_assert_uint_eq(fread(p, 1, size, f), size);
+	ck_assert(jnl_batch_decode(p, r->at.rec.seed, &h));
+	p[JNL_BATCH_HEADER + h.body_len - 8]++;
+	h.body_sum = jnl_checksum(p + JNL_BATCH_HEADER, h.body_len,
+				  r->at.rec.seed);
+	jnl_batch_encode(p, &h, r->at.rec.seed);
+	ck_assert_int_eq(fseek(f, (long)(place->lsn % (4 * SMALL)), SEEK_SET),
+			 0);
+	ck_assert_uint_eq(fwrite(p, 1, size, f), size);
+	ck_assert_int_eq(fclose(f), 0);
+	free(file);
+	free(p);
+}
+
+START_TEST(a_sound_batch_that_is_not_the_one_of_the_chain_is_damage)
+{
+	struct jnl_batch_place place;
+	struct jnl_index index;
+	struct jnl_view view;
+	journal_reader *r;
+	int n = RECORDS / 3;
+
+	make();
+	r = open_reader(NULL);
+	jnl_index_init(&index, 64, 64);
+	jnl_view_init(&view, r->sys, r->at.dirfd, false);
+	view.segment_size = r->at.rec.geometry.segment_size;
+	view.block_size = r->at.rec.geometry.block_size;
+	ck_assert_int_eq(jnl_index_find(&index, &view, &r->at.rec, lsn[n],
+					&place), 0);
+	jnl_view_fini(&view);
+	jnl_index_fini(&index);
+	asked[0] = (struct journal_read){
+		.lsn = lsn[n], .buf = buf[0], .cap = sizeof(buf[0]),
+	};
+	ck_assert_int_eq(journal_read_many(r, asked, 1), 1);
+	forge(r, &place);
+	ck_assert_int_eq(journal_read_many(r, asked, 1), 0);
+	ck_assert_int_eq(asked[0].err, -EBADMSG);
+	journal_reader_close(r);
+}
+END_TEST
+
+START_TEST(what_lies_in_a_hole_is_told_and_the_rest_is_read)
+{
+	struct journal_salvage_report report = JOURNAL_SALVAGE_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	char *salvaged = scratch_path(dir, "salvaged");
+	struct journal_record rec;
+	bool there[RECORDS] = { false };
+	journal_reader *r;
+	int n = 0, holes = 0, ret;
+
+	make();
+	spoil(lsn[RECORDS / 3]);
+	spoil(lsn[RECORDS / 2]);
+	ck_assert_int_ge(jnl_salvage(path, salvaged, &report, &env, &env), 0);
+	ck_assert_int_eq(journal_reader_open(&r, salvaged, 0, NULL), 0);
+	while ((ret = journal_reader_next(r, &rec)) != 0) {
+		if (ret == -ENODATA) {
+			holes++;
+			ret = journal_reader_seek(r,
+						  journal_reader_error(r)->lsn);
+			ck_assert_int_eq(ret, 0);
+			continue;
+		}
+		ck_assert_int_eq(ret, 1);
+		while (lsn[n] < rec.lsn)
+			n++;
+		is_record(&rec, n);
+		there[n] = true;
+	}
+	ck_assert_int_ge(holes, 1);
+	for (n = 0; n < RECORDS; n++) {
+		asked[0] = (struct journal_read){
+			.lsn = lsn[n], .buf = buf[0], .cap = sizeof(buf[0]),
+		};
+		number[0] = n;
+		ck_assert_int_eq(journal_read_many(r, asked, 1), there[n]);
+		if (there[n])
+			is_answered(1);
+		else
+			ck_assert_int_eq(asked[0].err, -ENODATA);
+	}
+	ck_assert(!there[RECORDS / 3] && !there[RECORDS / 2]);
+	journal_reader_close(r);
+	free(salvaged);
+}
+END_TEST
+
 START_TEST(beside_a_writer_only_durable_records_are_there_until_given_back)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -527,19 +633,24 @@ static void *read_elsewhere(void *arg)
 
 START_TEST(another_thread_and_a_child_of_fork_may_have_the_reader)
 {
+	struct fault fault;
 	journal_reader *r;
 	pthread_t thread;
 	int status;
 	pid_t pid;
 
 	make();
-	r = open_reader(NULL);
+	fault_init(&fault, jnl_sys_linux());
+	r = open_reader(&fault.sys);
 	for (int i = 0; i < 4; i++) {
 		read_elsewhere(r);
 		ck_assert_int_eq(pthread_create(&thread, NULL, read_elsewhere,
 						r), 0);
 		ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	}
+	/* A ring is for one thread, if there is one at all. */
+	if (fault.calls[FAULT_RING_ENTER])
+		ck_assert_uint_ge(fault.calls[FAULT_RING_SETUP], 8);
 	pid = fork();
 	if (!pid) {
 		bool ok = journal_read_many(r, asked, 1) == -EOWNERDEAD;
@@ -600,6 +711,8 @@ RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  a_buffer_that_is_too_small_is_left_alone_and_told_the_length,
 	  whatever_call_fails_no_record_is_wrong_and_the_next_try_is_right,
 	  what_is_damaged_is_told_and_the_rest_is_read,
+	  a_sound_batch_that_is_not_the_one_of_the_chain_is_damage,
+	  what_lies_in_a_hole_is_told_and_the_rest_is_read,
 	  beside_a_writer_only_durable_records_are_there_until_given_back,
 	  another_thread_and_a_child_of_fork_may_have_the_reader,
 	  an_index_without_room_finds_the_same)
