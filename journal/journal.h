@@ -718,6 +718,45 @@ int journal_reader_fd(journal_reader *r);
 /* Go to the first record whose LSN is lsn or more.  Errors as at opening. */
 int journal_reader_seek(journal_reader *r, uint64_t lsn);
 
+/* One record to read: lsn, buf and cap are the caller's, the rest the answer. */
+struct journal_read {
+	uint64_t lsn;		/* as journal_append() or a reader told it */
+	void *buf;		/* cap bytes, for the payload */
+	size_t cap;
+	size_t len;		/* of the record, with err 0 and -EMSGSIZE */
+	int err;		/* 0: buf has it; or one of those below */
+};
+
+/*
+ * Read n records by their LSNs, from anywhere, in any order, the same one as
+ * often as you like.  Returns how many have err 0, or negative if nothing could
+ * be looked for (then every err is the same).  Each record's batch is read and
+ * its checksum compared; records of one batch share it, and up to 64 batches
+ * (8 MiB, or one larger batch) are read at a time by one submission to an
+ * io_uring, where there is one to be had, else one after the other.  What the
+ * call has started has ended when it returns.
+ *
+ * The first call recovers, as opening does; the first one for a segment reads
+ * the headers of its batches up to there.  Both are remembered (about 16 MiB
+ * and what is read at a time), so that later calls read nothing but batches.
+ * Where the reader stands, and what it gave out, stays.  Beside a writer only
+ * durable records are there: for an LSN beyond the end it looks once a call
+ * where the end is now.
+ *
+ * err is then
+ *   -ERANGE    below the first record there is, given back meanwhile, or at or
+ *              beyond the end
+ *   -EINVAL    no record begins there
+ *   -ENODATA   in a hole that journal_salvage() has left
+ *   -EBADMSG   damaged, or the headers before it in its segment are
+ *   -EMSGSIZE  longer than cap: len says how long; buf is not touched
+ *   other      as the system says
+ * -EOWNERDEAD after fork(2), -EINVAL for more than INT_MAX records, -ENOMEM;
+ * from the first call, and from the one that looks for the end, errors as from
+ * journal_reader_open().  For the reader's one thread; no cancellation point.
+ */
+int journal_read_many(journal_reader *r, struct journal_read *read, size_t n);
+
 /* More about the last failure of this reader; valid until the next call. */
 const struct journal_error *journal_reader_error(const journal_reader *r);
 

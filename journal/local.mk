@@ -2,6 +2,7 @@ include_HEADERS += journal/journal.h
 libcore_la_SOURCES += \
 	journal/attach.c \
 	journal/barrier.c \
+	journal/batch-index.c journal/batch-index.h \
 	journal/caller.c \
 	journal/carry.c \
 	journal/choice.c journal/choice.h \
@@ -26,6 +27,7 @@ libcore_la_SOURCES += \
 	journal/raw-lock.c \
 	journal/raw-names.c journal/raw-room.c \
 	journal/raw-table.c journal/raw-table.h \
+	journal/read-many.c \
 	journal/reader.c journal/reader.h \
 	journal/recover.c journal/recover.h \
 	journal/recycle.c journal/recycle.h \

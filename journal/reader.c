@@ -352,6 +352,7 @@ void journal_reader_close(journal_reader *r)
 	if (!r->alive || !r->alive[0])
 		r->view.window = NULL;
 	jnl_view_fini(&r->view);
+	jnl_many_free(r, r->alive && r->alive[0]);
 	jnl_tail_free(r);
 	if (r->at.dirfd >= 0)
 		jnl_detach(&r->at);

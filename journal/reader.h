@@ -42,9 +42,10 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
-	struct jnl_tail *tail;		/* for waiting at the end, or NULL */
 	uint64_t usual;			/* a length that recurs, as its word */
 	uint32_t usual_size;		/* what such a record takes in a body */
+	struct jnl_many *many;		/* of journal_read_many(), or NULL */
+	struct jnl_tail *tail;		/* for waiting at the end, or NULL */
 };
 
 /* Keep code as what the reader returns until the next seek; returns code. */
@@ -55,6 +56,10 @@ int jnl_reader_failed(journal_reader *r, int code);
  * alone.  0, or an error that is kept.
  */
 int jnl_reader_attach(journal_reader *r);
+
+/* Free what journal_read_many() has kept.  mapped: false in a child of fork(2),
+ * where its buffers are not. */
+void jnl_many_free(journal_reader *r, bool mapped);
 
 /* A writer has given back what was to come next: -ERANGE, kept.  first is
  * where the journal begins now. */

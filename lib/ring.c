@@ -164,6 +164,14 @@ static void prepare_write(const struct jnl_ring *ring, const struct jnl_op *op,
 	sqe->rw_flags = op->rwf;
 }
 
+/* A read's buffer is the caller's to change. */
+static void prepare_read(const struct jnl_op *op, struct io_uring_sqe *sqe)
+{
+	io_uring_prep_read(sqe, (int)op->slot, (void *)(op->buf + op->done),
+			   (unsigned int)(op->len - op->done),
+			   op->offset + op->done);
+}
+
 /* All of the entry: what is not set has to be zero. */
 static void prepare_command(const struct jnl_op *op, struct io_uring_sqe *sqe)
 {
@@ -190,6 +198,8 @@ static void queue(struct jnl_ring *ring, struct jnl_op *op)
 		io_uring_prep_fsync(sqe, (int)op->slot, op->fsync_flags);
 	else if (op->opcode == IORING_OP_URING_CMD)
 		prepare_command(op, sqe);
+	else if (op->opcode == IORING_OP_READ)
+		prepare_read(op, sqe);
 	else
 		prepare_write(ring, op, sqe);
 	sqe->flags |= IOSQE_FIXED_FILE;
@@ -318,6 +328,15 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 		.align = align, .offset = offset, .rwf = rwf, .tag = tag });
 }
 
+int jnl_ring_read(struct jnl_ring *ring, struct jnl_ring_file file, void *buf,
+		  size_t len, uint64_t offset, size_t align, void *tag)
+{
+	assert(len && len <= INT32_MAX && align && !(align & (align - 1)));
+	return start(ring, file, &(struct jnl_op){
+		.opcode = IORING_OP_READ, .buf = buf, .len = len,
+		.align = align, .offset = offset, .tag = tag });
+}
+
 int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag)
 {
@@ -343,11 +362,18 @@ static void end(struct jnl_op *op, int err)
 	op->err = err;
 }
 
-/* A write that the kernel took so much of. */
-static void written(struct jnl_op *op, size_t n)
+/* A write that the kernel took so much of, or a read that it gave. */
+static void transferred(struct jnl_op *op, size_t n)
 {
+	if (op->opcode == IORING_OP_READ)
+		(void)VALGRIND_MAKE_MEM_DEFINED(op->buf + op->done, n);
 	if (n >= op->len - op->done) {
 		end(op, 0);
+		return;
+	}
+	/* The file ends before what was asked for. */
+	if (op->opcode == IORING_OP_READ && !n) {
+		end(op, -EIO);
 		return;
 	}
 	/* As in jnl_write_full(): on from a block boundary, but not where
@@ -361,6 +387,12 @@ static void written(struct jnl_op *op, size_t n)
 	op->state = OP_AGAIN;
 }
 
+/* Whether starting it once more does no harm. */
+static bool repeatable(const struct jnl_op *op)
+{
+	return op->opcode == IORING_OP_WRITE || op->opcode == IORING_OP_READ;
+}
+
 /*
  * Whether the result says that nothing was done: a write that could not be
  * begun, or an operation whose thread ended before it was (ECANCELED).
@@ -371,7 +403,7 @@ static bool not_done(const struct jnl_op *op, int res)
 		return false;
 	if (res == -ECANCELED)
 		return true;
-	return op->opcode == IORING_OP_WRITE &&
+	return repeatable(op) &&
 	       (res == -EINTR || res == -EAGAIN);
 }
 
@@ -385,12 +417,12 @@ static void completed(struct jnl_ring *ring, struct jnl_op *op, int res)
 	else if (res >= 0 && op->opcode == IORING_OP_URING_CMD)
 		end(op, res ? JNL_RING_STATUS + res : 0);
 	else if (res >= 0)
-		written(op, (size_t)res);
+		transferred(op, (size_t)res);
 	else if (ring->async && not_done(op, res))
 		end(op, JNL_RING_UNDONE);
 	/* A flush that was interrupted says nothing about what it covers. */
 	else if ((res == -EINTR || res == -EAGAIN) && !ring->async &&
-		 op->opcode == IORING_OP_WRITE && jnl_ring_pause(&op->tries))
+		 repeatable(op) && jnl_ring_pause(&op->tries))
 		op->state = OP_AGAIN;
 	else
 		end(op, res);

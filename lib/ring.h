@@ -1,5 +1,5 @@
 /*
- * lib/ring.h - an io_uring: writes and flushes in flight.
+ * lib/ring.h - an io_uring: writes, flushes and reads in flight.
  *
  * There are two kinds.  The sync ring has one owner: one thread makes it ready,
  * another (or the same) enables it and is its owner from then on; nobody else
@@ -14,14 +14,15 @@
  * Invariants
  *   - The writer's lock is registered as a fixed file before anything else:
  *     as long as a write can still land, also after the death of the process,
- *     nobody else gets the lock.  A ring that refuses it is not used.
+ *     nobody else gets the lock.  A ring that refuses it is not used.  One that
+ *     only reads has none.
  *   - Files are known by a generation, never by descriptor number: a number
  *     that was closed and given out again cannot be written to by mistake.
  *   - A buffer belongs to the ring from the operation's start until its end
  *     was reaped.
- *   - A short write goes on, EINTR and EAGAIN start again (bounded; on the async
- *     ring they are left to others: JNL_RING_UNDONE); no other failure is
- *     repeated, and nothing of a flush.
+ *   - A short write or read goes on, EINTR and EAGAIN start again (bounded; on
+ *     the async ring they are left to others: JNL_RING_UNDONE); no other failure
+ *     is repeated, and nothing of a flush.
  *
  * How it fails: an operation ends with its own error.  When the kernel refuses
  * to be entered, what it has not seen ends with JNL_RING_UNDONE, what it has
@@ -69,7 +70,8 @@ struct jnl_ring_config {
 	bool sqpoll;		/* a kernel thread takes the submissions */
 	bool async;		/* the async ring */
 	int event_fd;		/* async: the eventfd to ring */
-	int lock_fd;		/* kept open by the ring until it is dead */
+	int lock_fd;		/* kept open by the ring until it is dead; -1:
+				 * for a ring that will only read */
 	/* Whether there is an NVMe namespace's generic device to flush by
 	 * jnl_ring_device_flush().  Kept open by the ring too. */
 	bool device;
@@ -111,6 +113,10 @@ int jnl_ring_write(struct jnl_ring *ring, struct jnl_ring_file file,
 		   size_t align, void *tag);
 int jnl_ring_flush(struct jnl_ring *ring, struct jnl_ring_file file,
 		   bool data_only, void *tag);
+
+/* As a write.  -EIO also if the file ends before offset + len. */
+int jnl_ring_read(struct jnl_ring *ring, struct jnl_ring_file file, void *buf,
+		  size_t len, uint64_t offset, size_t align, void *tag);
 
 /*
  * The NVMe command Flush for namespace nsid, on cfg.device_fd.  As above, and
