@@ -31,7 +31,9 @@ go() {
 
 begin "three followers see what is durable, each record once, whoever is killed"
 go j 6
-[ -n "$gaps" ] && [ "$gaps" -gt 0 ] || bad "no follower was overtaken by a trim"
+# In a few seconds that is a matter of chance.
+[ "$seconds" -lt 60 ] || [ "${gaps:-0}" -gt 0 ] ||
+	bad "no follower was overtaken by a trim"
 
 begin "on a block device they see it too"
 if [ "$(id -u)" -ne 0 ]; then
