@@ -21,6 +21,7 @@ libcore_la_SOURCES += \
 	journal/measured.c journal/measured.h \
 	journal/observe.c journal/observe.h \
 	journal/open.c \
+	journal/options.c journal/options.h \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
 	journal/raw-handle.c journal/raw-impl.h \

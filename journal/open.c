@@ -21,160 +21,12 @@
 #include "journal/error.h"
 #include "journal/lock.h"
 #include "journal/measured.h"
+#include "journal/options.h"
 #include "journal/raw.h"
 #include "journal/stats-file.h"
 #include "journal/untorn.h"
 
-#define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
-#define RECORD_DEFAULT	(1024u * 1024)
 #define DIR_MODE	0750
-#define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
-			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
-			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
-			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE | \
-			 JOURNAL_NO_STATS)
-
-/* ------------------------------------------------------------------------
- * Options
- */
-
-/*
- * A caller that was compiled with fewer fields has zeros in the others; one
- * with more must have zeros in those that are not known here.
- */
-static int copy_options(struct journal_options *ret_o,
-			const struct journal_options *o)
-{
-	const uint8_t *p = (const uint8_t *)o;
-
-	memset(ret_o, 0, sizeof(*ret_o));
-	if (!o)
-		return 0;
-	if (o->size < sizeof(*ret_o))
-		return -EINVAL;
-	/* No future is that far: the size was never set. */
-	if (o->size > 4096)
-		return -E2BIG;
-	memcpy(ret_o, o, sizeof(*ret_o));
-	for (size_t i = sizeof(*ret_o); i < o->size; i++) {
-		if (p[i])
-			return jnl_error(ret_o->error, -E2BIG,
-					 JOURNAL_LSN_NONE, NULL,
-					 "the options are from a newer version "
-					 "of the library: install it, or build "
-					 "against this one");
-	}
-	return 0;
-}
-
-static int bad_option(const struct journal_options *o, const char *what)
-{
-	return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL, "%s", what);
-}
-
-static int check_options(const struct journal_options *o)
-{
-	if (o->flags & ~(uint64_t)FLAGS_KNOWN)
-		return jnl_error(o->error, -E2BIG, JOURNAL_LSN_NONE, NULL,
-				 "flags %#llx: not known to this version of "
-				 "the library", (unsigned long long)o->flags);
-	if (o->flags & JOURNAL_READ_ONLY &&
-	    o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE | JOURNAL_MEASURE))
-		return bad_option(o, "JOURNAL_READ_ONLY does not go with "
-				  "JOURNAL_CREATE, JOURNAL_EXCLUSIVE or "
-				  "JOURNAL_MEASURE");
-	if (o->flags & JOURNAL_EXCLUSIVE && !(o->flags & JOURNAL_CREATE))
-		return bad_option(o, "JOURNAL_EXCLUSIVE needs JOURNAL_CREATE");
-	if (o->flags & JOURNAL_OVERWRITE &&
-	    (o->flags & (JOURNAL_CREATE | JOURNAL_EXCLUSIVE)) != JOURNAL_CREATE)
-		return bad_option(o, "JOURNAL_OVERWRITE needs JOURNAL_CREATE "
-				  "and does not go with JOURNAL_EXCLUSIVE");
-	if (o->segment_size && (o->segment_size < JNL_SEGMENT_MIN ||
-				o->segment_size > JNL_SEGMENT_MAX ||
-				o->segment_size % JNL_SEGMENT_MIN))
-		return bad_option(o, "segment_size: a multiple of 65536, at "
-				  "most 1 TiB");
-	if (o->method && !jnl_method_find(o->method))
-		return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
-				 "there is no method \"%s\"", o->method);
-	if (o->driver && strcmp(o->driver, "caller") &&
-	    strcmp(o->driver, "thread") && strcmp(o->driver, "loop"))
-		return bad_option(o, "driver: \"caller\", \"thread\" or "
-				  "\"loop\"");
-	if (o->carrier && strcmp(o->carrier, "pwritev2") &&
-	    strcmp(o->carrier, "io_uring"))
-		return bad_option(o, "carrier: \"pwritev2\" or \"io_uring\"");
-	if (o->driver && !strcmp(o->driver, "caller") && o->carrier &&
-	    !strcmp(o->carrier, "io_uring"))
-		return bad_option(o, "the carrier io_uring needs the driver "
-				  "thread or loop");
-	if (o->queue_depth > JNL_DEPTH_MAX)
-		return bad_option(o, "queue_depth: 1 to 64");
-	if (o->reserved)
-		return jnl_error(o->error, -E2BIG, JOURNAL_LSN_NONE, NULL,
-				 "the options' reserved word: leave it 0");
-	return 0;
-}
-
-/* The largest record that fits into a segment beside the headers. */
-static uint64_t record_limit(const struct jnl_segment_header *g)
-{
-	uint64_t room = g->segment_size - g->block_size - JNL_BATCH_HEADER -
-			JNL_RECORD_WORD;
-
-	/* An image's size is 32 bits wide. */
-	return room < (1u << 30) ? room : 1u << 30;
-}
-
-static int check_record_max(const struct journal_options *o,
-			    const struct jnl_segment_header *g)
-{
-	uint64_t limit = record_limit(g);
-
-	if (o->record_max <= limit)
-		return 0;
-	return jnl_error(o->error, -EINVAL, JOURNAL_LSN_NONE, NULL,
-			 "record_max: at most %llu with segments of %llu bytes",
-			 (unsigned long long)limit,
-			 (unsigned long long)g->segment_size);
-}
-
-/*
- * What is certain about a record_max before anything is made: a refused
- * option leaves no trace.
- */
-static int check_fresh(const struct journal_options *o)
-{
-	struct jnl_segment_header g = {
-		.block_size = JNL_BLOCK_MIN,
-		.segment_size = o->segment_size ? o->segment_size :
-						  SEGMENT_DEFAULT,
-	};
-
-	return check_record_max(o, &g);
-}
-
-static int init_engine(struct jnl_engine *e, const struct journal_options *o,
-		       const struct jnl_dir *dir, bool dsync)
-{
-	struct jnl_engine_config cfg = { 0 };
-	uint64_t limit = record_limit(&dir->geometry);
-	int ret;
-
-	ret = check_record_max(o, &dir->geometry);
-	if (ret < 0)
-		return ret;
-	cfg.segment_size = dir->geometry.segment_size;
-	cfg.block_size = dir->geometry.block_size;
-	cfg.record_max = o->record_max ? o->record_max : RECORD_DEFAULT;
-	if (cfg.record_max > limit)
-		cfg.record_max = (uint32_t)limit;
-	cfg.queue_depth = o->queue_depth ? o->queue_depth :
-						JNL_DEPTH_DEFAULT;
-	cfg.seed = dir->seed;
-	cfg.dsync = dsync;
-	return jnl_engine_init(e, &cfg);
-}
 
 /* ------------------------------------------------------------------------
  * The directory
@@ -231,7 +83,7 @@ static int get_dir(struct opening *op)
 
 	dir->fd = jnl_open_dir(&op->sys, op->path);
 	if (dir->fd == -ENOENT && op->o->flags & JOURNAL_CREATE) {
-		ret = check_fresh(op->o);
+		ret = jnl_options_fresh(op->o);
 		if (ret < 0)
 			return ret;
 		ret = op->sys->mkdir(op->sys, op->path, DIR_MODE);
@@ -244,8 +96,8 @@ static int get_dir(struct opening *op)
 	if (dir->fd < 0)
 		return jnl_dir_error(op->o->error, dir->fd, op->path);
 	if (op->o->flags & JOURNAL_OVERWRITE && !jnl_is_raw(op->sys))
-		return bad_option(op->o, "JOURNAL_OVERWRITE is for block "
-				  "devices: remove the directory yourself");
+		return jnl_bad_option(op->o, "JOURNAL_OVERWRITE is for block "
+				      "devices: remove the directory yourself");
 	return 0;
 }
 
@@ -270,7 +122,7 @@ static int judge_names(struct opening *op)
 	/* Whatever there is. */
 	if (op->o->flags & JOURNAL_OVERWRITE) {
 		op->fresh = true;
-		return check_fresh(op->o);
+		return jnl_options_fresh(op->o);
 	}
 	ret = jnl_names_read(op->sys, op->j->dir.fd, &op->names);
 	if (ret < 0)
@@ -286,7 +138,7 @@ static int judge_names(struct opening *op)
 				 "choose a directory of its own", op->path);
 	if (op->fresh && !create)
 		return jnl_dir_error(op->o->error, -ENOENT, op->path);
-	return op->fresh ? check_fresh(op->o) : 0;
+	return op->fresh ? jnl_options_fresh(op->o) : 0;
 }
 
 static int get_lock(struct opening *op)
@@ -411,11 +263,10 @@ static int plan(struct opening *op)
 
 	g->version = JNL_FORMAT_VERSION;
 	g->block_size = op->choice.block_size;
-	g->segment_size = op->o->segment_size ? op->o->segment_size :
-						SEGMENT_DEFAULT;
+	g->segment_size = jnl_options_segment_size(op->o);
 	if (g->segment_size / g->block_size < 4)
-		return bad_option(op->o, "segment_size: at least four blocks "
-				  "of this storage");
+		return jnl_bad_option(op->o, "segment_size: at least four blocks "
+				      "of this storage");
 	ret = op->sys->random(op->sys, g->uuid, sizeof(g->uuid));
 	if (ret < 0)
 		return fail(op, ret, "cannot draw a UUID");
@@ -461,7 +312,7 @@ static int make_room(struct opening *op)
 	fit_page(&op->choice);
 	ret = plan(op);
 	if (!ret)
-		ret = check_record_max(op->o, &op->j->dir.geometry);
+		ret = jnl_options_record_max(op->o, &op->j->dir.geometry);
 	return ret ? ret : format_device(op);
 }
 
@@ -700,7 +551,7 @@ static int open_for_writing(struct opening *op)
 	if (ret < 0)
 		return ret;
 	j->dir.seed = jnl_seed(j->dir.geometry.uuid);
-	ret = init_engine(&j->engine, op->o, &j->dir,
+	ret = jnl_options_engine(&j->engine, op->o, &j->dir,
 			  j->dir.way.dsync && !j->drive.on);
 	if (!ret && op->fresh)
 		ret = create(op);
@@ -761,9 +612,9 @@ int jnl_open(journal **ret_j, const char *path,
 	};
 	int ret, state;
 
-	ret = copy_options(&o, options);
+	ret = jnl_options_copy(&o, options);
 	if (!ret)
-		ret = check_options(&o);
+		ret = jnl_options_check(&o);
 	if (ret < 0)
 		return ret;
 	op.j = jnl_journal_new(op.sys);

@@ -91,6 +91,43 @@ static int read_beginning(struct world *w, struct sim *s, uint32_t *ret_first)
 	return ret;
 }
 
+#define MANY	8u
+
+/*
+ * Records from first on, count of them, at lsn: read by their LSNs, backwards,
+ * and a place between them where none begins.
+ */
+static void read_by_lsn(struct world *w, journal_reader *r,
+			const uint64_t *lsn, uint32_t first, uint32_t count)
+{
+	struct journal_read read[MANY + 1] = { 0 };
+	uint32_t many = count < MANY ? count : MANY, n;
+	uint8_t *buf = malloc((size_t)many * w->record_max);
+	int ret;
+
+	for (uint32_t i = 0; i < many; i++) {
+		read[i].lsn = lsn[count - 1 - i];
+		read[i].buf = buf + (size_t)i * w->record_max;
+		read[i].cap = w->record_max;
+	}
+	read[many].lsn = lsn[count - 1] + 1;
+	ret = journal_read_many(r, read, many + 1);
+	if (ret != (int)many)
+		violated(w, "journal_read_many gives %d of %u records", ret,
+			 many);
+	for (uint32_t i = 0; i < many; i++) {
+		n = first + count - 1 - i;
+		if (read[i].err || !record_good(w, n, read[i].buf, read[i].len))
+			violated(w, "journal_read_many: record %u at %llu: %d",
+				 n, (unsigned long long)read[i].lsn,
+				 read[i].err);
+	}
+	if (read[many].err != -EINVAL && read[many].err != -ERANGE)
+		violated(w, "journal_read_many: %d where no record begins",
+			 read[many].err);
+	free(buf);
+}
+
 int read_process(struct world *w, struct sim *s, uint32_t *ret_count,
 		 uint64_t *ret_lsn)
 {
@@ -99,6 +136,7 @@ int read_process(struct world *w, struct sim *s, uint32_t *ret_count,
 	struct journal_record record;
 	journal_reader *r = NULL;
 	int ret, fds = sim_open_fds(s);
+	uint64_t lsn[MAX_RECORDS];
 	uint32_t n;
 
 	*ret_count = w->first = 0;
@@ -127,8 +165,10 @@ int read_process(struct world *w, struct sim *s, uint32_t *ret_count,
 				 (unsigned long long)w->lsn[n]);
 		if (ret_lsn)
 			ret_lsn[n] = record.lsn;
-		n++;
+		lsn[n++ - w->first] = record.lsn;
 	}
+	if (!ret && n > w->first && !sim_pick(&w->pick, 8))
+		read_by_lsn(w, r, lsn, w->first, n - w->first);
 	journal_reader_close(r);
 	if (sim_open_fds(s) != fds)
 		violated(w, "the reader leaves descriptors open");

@@ -269,6 +269,12 @@ START_TEST(options_are_checked_and_a_refusal_leaves_no_trace)
 	REFUSED(-EINVAL, o.segment_size = SMALL; o.record_max = SMALL);
 	REFUSED(-ENOENT, o.flags = 0);
 #undef REFUSED
+	/* Of a program that was compiled when there were fewer. */
+	o = (struct journal_options)JOURNAL_OPTIONS_INIT;
+	o.size = offsetof(struct journal_options, observer);
+	o.stall_ms = 1;
+	o.reserved = 1;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), -ENOENT);
 	future.more = 1;
 	ck_assert_int_eq(jnl_open(&j, path, &future.o, &env), -E2BIG);
 	future.more = 0;
