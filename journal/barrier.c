@@ -46,7 +46,7 @@ static void give_up(journal *j, const char *what)
 		jnl_engine_dsync(&j->engine);
 	(void)snprintf(line, sizeof(line), "nvme-flush: given up, on with "
 		       "direct: %s", what);
-	jnl_say(j, line);
+	jnl_step_down(j, line);
 }
 
 static void give_up_for(journal *j, const char *call, int err)
@@ -141,7 +141,7 @@ int jnl_barrier_landed(journal *j, int err)
 		(void)snprintf(line, sizeof(line), "nvme-flush: by ioctl: the "
 			       "ring's command was refused: %s",
 			       jnl_system_words(err));
-		jnl_say(j, line);
+		jnl_step_down(j, line);
 		return JNL_RING_UNDONE;
 	}
 	return flush_failed(j, "NVMe Flush", err > 0 ? err - JNL_RING_STATUS :

@@ -20,6 +20,7 @@
 #include <errno.h>
 
 #include "journal/core.h"
+#include "journal/stats-file.h"
 
 #define IOV_LIMIT	1024
 #define GROUP_LIMIT	65536
@@ -106,8 +107,19 @@ static void appended(journal *j)
 		jnl_helper_call(j);
 }
 
-/* See a request through to which put() has answered ret. */
-static int append(journal *j, const struct request *rq, int ret)
+/* An append has to wait.  From its first wait on it is watched. */
+static void begin_wait(journal *j, struct jnl_watch *w,
+		       enum journal_stall stall)
+{
+	if (!w->began_ns)
+		jnl_watch_wait(j, w, stall);
+	else if (!w->told)
+		w->stall = stall;
+}
+
+/* Repeat a request to which put() has answered ret, until it is settled. */
+static int insist(journal *j, const struct request *rq, int ret,
+		  struct jnl_watch *w)
 {
 	struct jnl_engine *e = &j->engine;
 
@@ -116,7 +128,7 @@ static int append(journal *j, const struct request *rq, int ret)
 		if (e->error)
 			return e->error;
 		if (ret != -EAGAIN && ret != -EBUSY)
-			break;
+			return ret;
 		if (!rq->wait) {
 			if (ret == -EAGAIN && jnl_loop_drive(j))
 				continue;
@@ -124,14 +136,26 @@ static int append(journal *j, const struct request *rq, int ret)
 		}
 		if (ret == -EAGAIN) {
 			j->counters.stalls_queue++;
+			begin_wait(j, w, JOURNAL_STALL_ROOM);
 			jnl_push_on(j);
 		} else {
 			j->counters.stalls_segment++;
+			begin_wait(j, w, JOURNAL_STALL_SEGMENT);
 			ret = wait_ready(j);
 			if (ret < 0)
 				return ret;
 		}
 	}
+}
+
+/* See a request through to which put() has answered ret. */
+static int append(journal *j, const struct request *rq, int ret)
+{
+	struct jnl_watch w = { 0 };
+
+	ret = insist(j, rq, ret, &w);
+	if (w.began_ns)
+		(void)jnl_watch_end(j, &w, ret);
 	if (ret < 0)
 		return ret;
 	if (driver_due(j))
@@ -320,6 +344,8 @@ int journal_close(journal *j)
 		ret = finish(j);
 		pthread_mutex_unlock(&j->lock);
 		jnl_committer_stop(j);
+		jnl_observe_stop(j);
+		jnl_stats_file_close(j);
 	}
 	jnl_journal_free(j);
 	jnl_cancel_restore(state);

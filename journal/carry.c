@@ -100,6 +100,7 @@ int jnl_replace(journal *j, uint64_t number)
 	if (ret < 0 || fd < 0)
 		return ret < 0 ? ret : fd;
 	take_file(j, number, fd);
+	jnl_raise_replacement(j, number, e->fault);
 	return 0;
 }
 
@@ -140,14 +141,15 @@ static int carry_write(journal *j, const struct jnl_action *act)
 
 int jnl_carry_out(journal *j, const struct jnl_action *act)
 {
-	uint64_t began_ns = jnl_now_ns();
+	struct jnl_watch w;
 	int ret;
 
+	jnl_watch_action(j, &w, act);
 	if (act->kind == JNL_ACT_WRITE)
 		ret = carry_write(j, act);
 	else
 		ret = jnl_barrier_carry(j, act->segment);
-	jnl_count_action(j, jnl_now_ns() - began_ns);
+	jnl_count_action(j, jnl_watch_end(j, &w, ret));
 	return ret;
 }
 

@@ -12,6 +12,7 @@
 #include "journal/lock.h"
 #include "journal/measured.h"
 #include "journal/raw.h"
+#include "journal/stats-file.h"
 
 void jnl_journal_free(journal *j)
 {
@@ -34,6 +35,7 @@ void jnl_journal_free(journal *j)
 	journal_probe_close(j->probe);
 	jnl_nvme_close(&j->drive.nvme, sys);
 	jnl_measured_free(j);
+	jnl_stats_file_free(j);
 	if (j->dir.fd >= 0)
 		(void)sys->close(sys, j->dir.fd);
 	/* Last: until here nobody else may write.  Given up in so many words
@@ -51,6 +53,7 @@ void jnl_journal_free(journal *j)
 		pthread_mutex_destroy(&j->lock);
 		pthread_mutex_destroy(&j->dir.names_lock);
 	}
+	jnl_observe_free(j);
 	jnl_alive_free(j->alive);
 	free(j->bell);
 	while (j->trail) {
@@ -154,7 +157,7 @@ static uint32_t untorn_max(const struct jnl_engine *e)
 	return room < e->cfg.record_max ? room : e->cfg.record_max;
 }
 
-static void fill_info(journal *j, struct journal_info *info)
+void jnl_fill_info(journal *j, struct journal_info *info)
 {
 	const struct jnl_recovery *rec = &j->recovered;
 	const struct jnl_engine *e = &j->engine;
@@ -205,7 +208,7 @@ int journal_info(journal *j, struct journal_info *info)
 	if (!j->alive[0])
 		return -EOWNERDEAD;
 	state = jnl_enter(j);
-	fill_info(j, &full);
+	jnl_fill_info(j, &full);
 	jnl_leave(j, state);
 	/* A caller that knows more than this library gets zeros there. */
 	memset(info, 0, size);
@@ -214,16 +217,38 @@ int journal_info(journal *j, struct journal_info *info)
 	return 0;
 }
 
+void jnl_fill_stats(journal *j, struct journal_stats *stats)
+{
+	const struct jnl_engine *e = &j->engine;
+
+	static_assert(sizeof(stats->action_ns) ==
+		      sizeof(j->counters.action_ns) &&
+		      sizeof(stats->batch_records) == sizeof(e->batch_records),
+		      "histograms");
+	stats->records = e->records;
+	stats->payload = e->payload;
+	stats->in_place = e->in_place;
+	stats->late = e->late;
+	stats->batches = e->commits;
+	stats->flushes = e->flushes;
+	stats->replacements = e->replacements;
+	stats->stalls_queue = j->counters.stalls_queue;
+	stats->stalls_segment = j->counters.stalls_segment;
+	stats->failures = j->helper.failures;
+	stats->stalls_device = j->observed.stalls_device + jnl_watch_late(j);
+	stats->events_dropped = j->observed.dropped;
+	stats->action_max_ns = j->counters.action_max_ns;
+	memcpy(stats->action_ns, j->counters.action_ns, sizeof(stats->action_ns));
+	memcpy(stats->batch_records, e->batch_records,
+	       sizeof(stats->batch_records));
+}
+
 int journal_stats(journal *j, struct journal_stats *stats)
 {
 	struct journal_stats full = JOURNAL_STATS_INIT;
-	const struct jnl_engine *e = &j->engine;
 	size_t size = stats->size;
 	int state;
 
-	static_assert(sizeof(full.action_ns) == sizeof(j->counters.action_ns) &&
-		      sizeof(full.batch_records) == sizeof(e->batch_records),
-		      "histograms");
 	if (size < sizeof(full))
 		return -EINVAL;
 	if (!j->alive[0])
@@ -231,20 +256,7 @@ int journal_stats(journal *j, struct journal_stats *stats)
 	if (j->read_only)
 		return -EROFS;
 	state = jnl_enter(j);
-	full.records = e->records;
-	full.payload = e->payload;
-	full.in_place = e->in_place;
-	full.late = e->late;
-	full.batches = e->commits;
-	full.flushes = e->flushes;
-	full.replacements = e->replacements;
-	full.stalls_queue = j->counters.stalls_queue;
-	full.stalls_segment = j->counters.stalls_segment;
-	full.failures = j->helper.failures;
-	full.action_max_ns = j->counters.action_max_ns;
-	memcpy(full.action_ns, j->counters.action_ns, sizeof(full.action_ns));
-	memcpy(full.batch_records, e->batch_records,
-	       sizeof(full.batch_records));
+	jnl_fill_stats(j, &full);
 	jnl_leave(j, state);
 	memset(stats, 0, size);
 	memcpy(stats, &full, sizeof(full));

@@ -13,6 +13,7 @@
 #include "journal/choice.h"
 #include "journal/engine.h"
 #include "journal/journal.h"
+#include "journal/observe.h"
 #include "journal/recover.h"
 #include "journal/segment.h"
 #include "lib/nvme.h"
@@ -30,6 +31,9 @@ struct jnl_env {
 	/* No thread of the library: the caller runs jnl_helper_step() itself,
 	 * and, with the loop driver, jnl_loop_step(). */
 	bool no_helper;
+	/* With sys: keep the file "stats" all the same, as a journal in real
+	 * surroundings does. */
+	bool stats;
 };
 
 struct jnl_segment_file {
@@ -57,6 +61,7 @@ struct jnl_text {
 #define JNL_NO_SEGMENT	UINT64_MAX
 
 struct jnl_bell;
+struct jnl_stats_file;
 struct jnl_committer;
 
 /* The background work and what there is to know about it. */
@@ -135,6 +140,8 @@ struct journal {
 	uint32_t away;			/* woken, and not back yet */
 	struct jnl_helper helper;
 	struct jnl_counters counters;
+	struct jnl_observed observed;
+	struct jnl_stats_file *stats_file;	/* NULL: none is kept */
 };
 
 /* journal_open() and its like in surroundings of the caller's choice. */
@@ -198,6 +205,10 @@ bool jnl_carry(journal *j);
 
 /* Write or flush as act says, by plain system calls and without the lock. */
 int jnl_carry_out(journal *j, const struct jnl_action *act);
+
+/* What journal_info() and journal_stats() tell. */
+void jnl_fill_info(journal *j, struct journal_info *info);
+void jnl_fill_stats(journal *j, struct journal_stats *stats);
 
 /* How long an action took, for journal_stats(). */
 uint64_t jnl_now_ns(void);

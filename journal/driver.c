@@ -88,7 +88,7 @@ static void say_refused(journal *j, const struct jnl_ring_report *r)
 		(void)snprintf(line, sizeof(line), "carrier pwritev2: io_uring "
 			       "is not to be had: %s: %s", r->refused,
 			       jnl_system_words(r->err));
-	jnl_say(j, line);
+	jnl_step_down(j, line);
 }
 
 static void say_ring(journal *j)

@@ -13,7 +13,7 @@
 /* An action that the ring carries; kind JNL_ACT_NONE: the slot is free. */
 struct jnl_flight {
 	struct jnl_action act;
-	uint64_t began_ns;
+	struct jnl_watch watch;
 	bool by_drive;		/* a flush of the drive, past the file */
 	bool left;		/* loop: not on the ring, but for the thread */
 };
@@ -53,6 +53,7 @@ struct jnl_committer {
 	/* event_fd is to be rung when the helper has done something since. */
 	bool starved;
 	uint64_t starved_pieces;
+	struct jnl_watch starving;	/* as long as starved */
 	/* What has gathered is left to gather on, for the rest of this turn. */
 	enum jnl_regroup regroup;
 	bool gathering;

@@ -83,7 +83,7 @@ bool jnl_take_off(journal *j, const struct jnl_action *act)
 		return false;
 	}
 	slot->act = *act;
-	slot->began_ns = jnl_now_ns();
+	jnl_watch_action(j, &slot->watch, act);
 	return true;
 }
 
@@ -106,5 +106,5 @@ void jnl_give_up_ring(journal *j)
 	jnl_ring_close(c->ring, true);
 	c->ring = NULL;
 	j->carrier = "pwritev2";
-	jnl_say(j, line);
+	jnl_step_down(j, line);
 }

@@ -21,6 +21,7 @@
 
 #include "journal/core.h"
 #include "journal/recycle.h"
+#include "journal/stats-file.h"
 #include "journal/untorn.h"
 
 #define LOOK_NS		(50 * 1000000L)	/* between looks; idle for one: mark */
@@ -221,6 +222,7 @@ static void make(journal *j, uint64_t number)
 	if (!ret)
 		ret = jnl_file_add(j, number, fd);
 	if (!ret) {
+		jnl_raise_segment(j, number, made);
 		jnl_engine_untorn(&j->engine, number, untorn);
 		jnl_engine_segment_ready(&j->engine, number);
 	}
@@ -364,6 +366,7 @@ static void *helper_main(void *arg)
 		now = j->engine.commits + j->engine.records;
 		idle = now == h->seen;
 		h->seen = now;
+		jnl_stats_file_look(j);
 		if (jnl_helper_work(j, idle)) {
 			h->seen = j->engine.commits + j->engine.records;
 			continue;

@@ -109,7 +109,81 @@ enum journal_flags {
 	 * is measured or kept, and journal_info() says so in its field
 	 * measured. */
 	JOURNAL_MEASURE		= 1 << 10,
+	/* Keep no file "stats" in the directory: journal_stats_at() then has
+	 * nothing to show. */
+	JOURNAL_NO_STATS	= 1 << 11,
 };
+
+/* What happens to a journal, for those who keep watch over it. */
+enum journal_event_kind {
+	/* A method, a carrier or a driver was to be had no longer, or not at
+	 * all, and another one took its place; it promises the same.  reason
+	 * is the line of journal_info()'s trail. */
+	JOURNAL_EVENT_FALLBACK		= 1,
+	/* Something takes longer than stall_ms: stall says what.  Told once
+	 * for each. */
+	JOURNAL_EVENT_STALL		= 2,
+	/* It has ended: duration_ns is how long it took; code says how. */
+	JOURNAL_EVENT_STALL_END		= 3,
+	/* The next segment is there, of which lsn is the beginning: a new
+	 * file, or (recycled) one that was given back. */
+	JOURNAL_EVENT_SEGMENT		= 4,
+	/* A new file has taken the place of the segment at lsn, where a write
+	 * or flush had failed with code.  Nothing is lost. */
+	JOURNAL_EVENT_REPLACEMENT	= 5,
+	/* The journal has ended with code, for good; lsn is the frontier. */
+	JOURNAL_EVENT_FAILURE		= 6,
+};
+
+enum journal_stall {
+	JOURNAL_STALL_WRITE	= 1,	/* a write of a batch */
+	JOURNAL_STALL_FLUSH	= 2,	/* a flush */
+	JOURNAL_STALL_ROOM	= 3,	/* an append waits for the queue */
+	/* An append waits for the next segment; with the driver "loop": was
+	 * refused for want of one. */
+	JOURNAL_STALL_SEGMENT	= 4,
+};
+
+struct journal_event {
+	uint32_t kind;		/* enum journal_event_kind */
+	uint32_t stall;		/* enum journal_stall, or 0 */
+	int32_t code;		/* 0, or a negative errno */
+	uint32_t recycled;	/* 1 or 0 */
+	uint64_t time_ns;	/* since 1970 (CLOCK_REALTIME) */
+	/* Where: of a write its batch, of a flush the frontier, of an append
+	 * the end of what was appended when it began to wait. */
+	uint64_t lsn;		/* or JOURNAL_LSN_NONE */
+	uint64_t duration_ns;	/* stalls: so far, or as a whole */
+	/* Events that were lost just before this one: there was no room. */
+	uint64_t dropped;
+	uint64_t reserved[4];	/* 0 */
+	char reason[192];	/* one line for people */
+};
+
+/*
+ * Who is told.  event() is called by a thread of the library that does nothing
+ * else: one event at a time, in their order, with every driver; none before
+ * the journal is open, and none after journal_close() has returned.  ev is
+ * valid until event() returns.
+ *
+ * No lock is held meanwhile and nothing waits for event(): it may take its
+ * time and wait for locks.  It may call every function of this library on the
+ * journal but journal_close(), which waits for it.  Then up to 64 events
+ * gather; those that come on top are dropped, and the next one tells how many.
+ * An event loop that wants events in its own thread has event() write to a
+ * descriptor of its own, as eventfd(2).  All signals are blocked in this
+ * thread.  After fork(2) there is none in the child.
+ */
+struct journal_observer {
+	size_t size;		/* sizeof(struct journal_observer) */
+	void *arg;		/* handed on */
+	void (*event)(void *arg, const struct journal_event *ev);
+};
+
+#define JOURNAL_OBSERVER_INIT { .size = sizeof(struct journal_observer) }
+
+/* So many of the newest events are kept. */
+#define JOURNAL_PAST_EVENTS 8
 
 /*
  * Options of journal_open().  Zero is the default everywhere; fields are only
@@ -152,6 +226,13 @@ struct journal_options {
 	 * -EOPNOTSUPP.  NULL: io_uring for these drivers where the kernel
 	 * allows it, else pwritev2. */
 	const char *carrier;
+	/* Who is told what happens; copied.  NULL: nobody.  Nothing happens
+	 * to a journal that is opened with JOURNAL_READ_ONLY. */
+	const struct journal_observer *observer;
+	/* A write, a flush or a waiting append that takes longer is a stall,
+	 * in milliseconds; 0 is 5000, UINT32_MAX: nothing is one. */
+	uint32_t stall_ms;
+	uint32_t reserved;	/* 0 */
 };
 
 #define JOURNAL_OPTIONS_INIT { .size = sizeof(struct journal_options) }
@@ -183,8 +264,9 @@ struct journal_options {
  *   -EEXIST           JOURNAL_EXCLUSIVE, and there is one; or a device that
  *                     holds something else, and no JOURNAL_OVERWRITE
  *   -ENOTDIR          path is neither a directory nor a block device
- *   -EINVAL           an option out of range, or a directory that is not
- *                     empty and not a journal
+ *   -EINVAL           an option out of range, an observer without size or
+ *                     event, or a directory that is not empty and not a
+ *                     journal
  *   -E2BIG            options from the future
  *   -EOPNOTSUPP       no method can be durable here, or not the one asked for
  *   -EROFS, -EACCES, -ENOSPC, -ENOMEM, -EIO, ... as the system says
@@ -495,6 +577,9 @@ struct journal_stats {
 	uint64_t batch_records[24];	/* histogram: records in a batch */
 	uint64_t in_place;	/* of the records: published in their place */
 	uint64_t late;		/* ... and published by a copy */
+	/* Writes and flushes that took longer than stall_ms, or do so now. */
+	uint64_t stalls_device;
+	uint64_t events_dropped;	/* never told, for want of room */
 };
 
 #define JOURNAL_STATS_INIT { .size = sizeof(struct journal_stats) }
@@ -502,6 +587,57 @@ struct journal_stats {
 /* Any thread.  -EINVAL if stats->size is smaller than the first version's,
  * -EROFS for a journal opened with JOURNAL_READ_ONLY, -EOWNERDEAD. */
 int journal_stats(journal *j, struct journal_stats *stats);
+
+enum journal_writer {
+	JOURNAL_WRITER_NONE	= 0,	/* nobody writes */
+	JOURNAL_WRITER_AT_WORK	= 1,	/* whose figures these are */
+	/* Another one, which is still opening the journal, or keeps no
+	 * figures: these are of the one before. */
+	JOURNAL_WRITER_OTHER	= 2,
+};
+
+/* What a writer, in whatever process, was doing at updated_ns. */
+struct journal_snapshot {
+	size_t size;		/* sizeof(struct journal_snapshot) */
+	uint32_t writer;	/* enum journal_writer */
+	uint32_t closed;	/* 1: it has closed the journal */
+	int32_t failed;		/* as in journal_info() */
+	/* Writes and flushes that are under way, and for how long the oldest
+	 * has been; 0 unless the writer is at work. */
+	uint32_t outstanding;
+	uint64_t oldest_ns;
+	int64_t pid;		/* in its own PID namespace */
+	uint64_t opened_ns;	/* both since 1970 (CLOCK_REALTIME) */
+	uint64_t updated_ns;	/* changes when something else does */
+	uint8_t uuid[16];
+	uint8_t boot_id[16];	/* of the kernel it ran on; zeros: unknown */
+	uint64_t frontier, end, first_lsn, segments, segment_size;
+	char method[16], carrier[16], driver[16], barrier[16];
+	uint64_t events;	/* ever; the newest of them, oldest first: */
+	struct journal_event event[JOURNAL_PAST_EVENTS];
+};
+
+#define JOURNAL_SNAPSHOT_INIT { .size = sizeof(struct journal_snapshot) }
+
+/*
+ * The figures that the writer of the journal in the directory path keeps in
+ * the file "stats" there: of one at work, at most a tenth of a second old
+ * unless it stands still, else of the last one.  Any process, any thread; it
+ * changes nothing.  They are for people and monitors: what is durable is told
+ * by journal_durable(), journal_sync() and reading, never by this.
+ *
+ *   -ENODATA          there is no such file: no journal, or one that is
+ *                     written with JOURNAL_NO_STATS, or where it could not be
+ *                     made (its writer's journal_info() has the reason)
+ *   -EOPNOTSUPP       a block device, which has no files
+ *   -EINVAL           a size smaller than the first version's, or the file is
+ *                     something else
+ *   -EPROTONOSUPPORT  of a newer version of the library
+ *   -EUCLEAN          it is not whole, and does not become so
+ *   -ENOENT, -ENOTDIR, -EACCES, -EIO, ... as the system says
+ */
+int journal_stats_at(const char *path, struct journal_snapshot *snapshot,
+		     struct journal_stats *stats);
 
 /*
  * The process that holds the journal in path open for writing.  0 if there is

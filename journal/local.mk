@@ -18,6 +18,7 @@ libcore_la_SOURCES += \
 	journal/lock.c journal/lock.h \
 	journal/loop.c \
 	journal/measured.c journal/measured.h \
+	journal/observe.c journal/observe.h \
 	journal/open.c \
 	journal/raw.c journal/raw.h \
 	journal/raw-format.c journal/raw-format.h \
@@ -35,6 +36,8 @@ libcore_la_SOURCES += \
 	journal/salvage-source.c \
 	journal/segment.c journal/segment.h \
 	journal/sum-avx2.h \
+	journal/stats-file.c journal/stats-file.h \
+	journal/stats-read.c \
 	journal/thread.c \
 	journal/untorn.c journal/untorn.h \
 	journal/verify.c \
@@ -70,6 +73,7 @@ journal_tool_SOURCES = \
 	journal/tool-output.c \
 	journal/tool-progress.c \
 	journal/tool-salvage.c \
+	journal/tool-stats.c \
 	journal/tool-trim.c \
 	journal/tool-verify.c
 journal_tool_LDADD = libjournal.la

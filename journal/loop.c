@@ -70,11 +70,12 @@ static void land(journal *j, struct jnl_flight *slot, int err)
 
 	err = jnl_landed(j, slot, err);
 	if (err == JNL_RING_UNDONE) {
+		jnl_watch_drop(j, &slot->watch);
 		leave(j, slot);
 		return;
 	}
 	slot->act.kind = JNL_ACT_NONE;
-	took_ns = jnl_now_ns() - slot->began_ns;
+	took_ns = jnl_watch_end(j, &slot->watch, err);
 	jnl_count_action(j, took_ns);
 	learn(&j->committer->action_ns, took_ns);
 	jnl_engine_done(&j->engine, &act, err);
@@ -187,6 +188,8 @@ int jnl_loop_refused(journal *j, int ret)
 	c->asked = true;
 	c->asked_records = j->engine.records;
 	c->asked_failures = h->failures;
+	if (!c->starved)
+		jnl_watch_wait(j, &c->starving, JOURNAL_STALL_SEGMENT);
 	c->starved = true;
 	c->starved_pieces = h->failures + h->successes;
 	h->blocked = false;
@@ -203,6 +206,7 @@ void jnl_loop_tell(journal *j)
 		ring_fd(c->kick_fd);
 	if (c->starved && h->failures + h->successes != c->starved_pieces) {
 		c->starved = false;
+		(void)jnl_watch_end(j, &c->starving, 0);
 		ring_fd(c->event_fd);
 	}
 	if (j->engine.error && !c->failure_told) {

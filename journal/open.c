@@ -22,6 +22,7 @@
 #include "journal/lock.h"
 #include "journal/measured.h"
 #include "journal/raw.h"
+#include "journal/stats-file.h"
 #include "journal/untorn.h"
 
 #define SEGMENT_DEFAULT	(64ull * 1024 * 1024)
@@ -30,7 +31,8 @@
 #define FLAGS_KNOWN	(JOURNAL_CREATE | JOURNAL_EXCLUSIVE | \
 			 JOURNAL_READ_ONLY | JOURNAL_VOLATILE | \
 			 JOURNAL_OVERWRITE | JOURNAL_SQPOLL | \
-			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE)
+			 JOURNAL_PASSTHROUGH | JOURNAL_MEASURE | \
+			 JOURNAL_NO_STATS)
 
 /* ------------------------------------------------------------------------
  * Options
@@ -108,6 +110,9 @@ static int check_options(const struct journal_options *o)
 				  "thread or loop");
 	if (o->queue_depth > JNL_DEPTH_MAX)
 		return bad_option(o, "queue_depth: 1 to 64");
+	if (o->reserved)
+		return jnl_error(o->error, -E2BIG, JOURNAL_LSN_NONE, NULL,
+				 "the options' reserved word: leave it 0");
 	return 0;
 }
 
@@ -765,17 +770,29 @@ int jnl_open(journal **ret_j, const char *path,
 	if (!op.j)
 		return -ENOMEM;
 	state = jnl_cancel_off();
-	if (o.flags & JOURNAL_READ_ONLY)
-		ret = open_for_reading(&op);
-	else
-		ret = open_for_writing(&op);
+	ret = jnl_observe_init(op.j, &o);
+	if (!ret)
+		ret = o.flags & JOURNAL_READ_ONLY ? open_for_reading(&op) :
+						    open_for_writing(&op);
 	jnl_names_free(&op.names);
 	if (!ret && !op.j->read_only)
 		ret = jnl_driver_start(op.j, &o, env->no_helper);
+	if (!ret && !op.j->read_only && (!env->sys || env->stats) &&
+	    !(o.flags & JOURNAL_NO_STATS))
+		jnl_stats_file_open(op.j);
 	if (!ret && !op.j->read_only && !env->no_helper) {
 		ret = jnl_helper_start(op.j);
 		if (ret < 0)
 			ret = fail(&op, ret, "cannot start the helper thread");
+	}
+	/* Last: what it is told of is a journal that is open. */
+	if (!ret && !op.j->read_only && !env->no_helper) {
+		ret = jnl_observe_start(op.j);
+		if (ret < 0) {
+			jnl_helper_stop(op.j);
+			ret = fail(&op, ret, "cannot start the observer's "
+				   "thread");
+		}
 	}
 	if (ret < 0)
 		jnl_journal_free(op.j);

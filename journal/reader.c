@@ -280,8 +280,11 @@ static int seek(journal_reader *r, uint64_t lsn)
 	r->linked = !segment;
 	r->prev = 0;
 	/* Everything has been given back, and the files with it. */
-	if (rec->first == rec->end)
+	if (rec->first == rec->end) {
 		r->pos = rec->end;
+		r->prev = rec->last_sum;
+		r->linked = rec->last_sum || !rec->end;
+	}
 	return 0;
 }
 

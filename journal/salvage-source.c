@@ -341,10 +341,8 @@ static int read_header(struct jnl_source *s, size_t i,
 		return 0;
 	}
 	file->bytes = (uint64_t)st.st_size;
-	ret = reserve(s, JNL_BLOCK_MAX);
+	ret = reserve(s, JNL_BLOCK_MIN);
 	if (!ret)
-		ret = read_some(s, s->window, JNL_BLOCK_MAX, 0);
-	if (is_lost(ret))
 		ret = read_some(s, s->window, JNL_BLOCK_MIN, 0);
 	if (is_lost(ret))
 		return 0;

@@ -153,11 +153,12 @@ static int make_directory(struct salvage *s, bool anywhere)
 		return fail(s, s->lock_fd, "cannot take the lock");
 	/* Somebody may have been faster. */
 	ret = check_empty(s);
-	if (!ret)
-		ret = jnl_dir_tidy(&s->dir, 0);
-	if (!ret)
-		ret = sync_parent(s);
-	return ret;
+	if (ret < 0)
+		return ret;
+	ret = jnl_dir_tidy(&s->dir, 0);
+	if (ret < 0)
+		return fail(s, ret, "cannot remove half-made files");
+	return sync_parent(s);
 }
 
 static int plan(struct salvage *s)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "journal/segment.h"
+#include "journal/stats-file.h"
 
 #define ZEROS_LEN	(1024u * 1024)
 #define FILE_MODE	0640
@@ -74,7 +75,8 @@ static int add_name(void *arg, const char *name)
 		if (jnl_is_tmp(name))
 			names->tmp++;
 		else if (strcmp(name, "lock") && strcmp(name, "lost+found") &&
-			 strcmp(name, JNL_CHOICE_NAME))
+			 strcmp(name, JNL_CHOICE_NAME) &&
+			 strcmp(name, JNL_STATS_NAME))
 			names->other++;
 		return 0;
 	}

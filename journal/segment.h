@@ -65,7 +65,8 @@ struct jnl_names {
 	uint64_t *number;
 	size_t count;
 	size_t tmp;	/* half-made files */
-	size_t other;	/* entries that are neither, but "lock", "choice" */
+	/* entries that are neither, but "lock", "choice", "stats" */
+	size_t other;
 };
 
 /* 0, -ENOMEM or what listing said. */

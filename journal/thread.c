@@ -49,10 +49,12 @@ static void land(journal *j, struct jnl_flight *slot, int err)
 
 	err = jnl_landed(j, slot, err);
 	slot->act.kind = JNL_ACT_NONE;
-	if (err == JNL_RING_UNDONE)
+	if (err == JNL_RING_UNDONE) {
+		jnl_watch_drop(j, &slot->watch);
 		err = jnl_carry_out(j, &act);
-	else
-		jnl_count_action(j, jnl_now_ns() - slot->began_ns);
+	} else {
+		jnl_count_action(j, jnl_watch_end(j, &slot->watch, err));
+	}
 	jnl_engine_done(&j->engine, &act, err);
 }
 

@@ -90,6 +90,12 @@ void jnl_out_text(struct jnl_out *out, const char *text)
 	jnl_out_put(out, text, strlen(text));
 }
 
+void jnl_out_plain(struct jnl_out *out, const char *text)
+{
+	for (; *text; text++)
+		jnl_out_put(out, *text < ' ' || *text > '~' ? "?" : text, 1);
+}
+
 void jnl_out_u64(struct jnl_out *out, uint64_t value)
 {
 	char digits[20];

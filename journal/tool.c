@@ -26,6 +26,7 @@ static const char help[] =
 "  cat      print the records\n"
 "  verify   read everything and judge it\n"
 "  info     say what is known about the journal\n"
+"  stats    say what its writer is doing\n"
 "  trim     give back the records below an LSN\n"
 "  salvage  make a new journal of what is left of a damaged one\n"
 "\n"
@@ -45,6 +46,7 @@ static const struct command {
 	{ "cat", jnl_command_cat },
 	{ "info", jnl_command_info },
 	{ "salvage", jnl_command_salvage },
+	{ "stats", jnl_command_stats },
 	{ "trim", jnl_command_trim },
 	{ "verify", jnl_command_verify },
 };

@@ -28,6 +28,7 @@ int jnl_command_append(int argc, char **argv);
 int jnl_command_cat(int argc, char **argv);
 int jnl_command_info(int argc, char **argv);
 int jnl_command_salvage(int argc, char **argv);
+int jnl_command_stats(int argc, char **argv);
 int jnl_command_trim(int argc, char **argv);
 int jnl_command_verify(int argc, char **argv);
 
@@ -96,6 +97,8 @@ int jnl_out_init(struct jnl_out *out);
 void jnl_out_fini(struct jnl_out *out);
 void jnl_out_put(struct jnl_out *out, const void *data, size_t len);
 void jnl_out_text(struct jnl_out *out, const char *text);
+/* The same, but what would move a cursor becomes '?'. */
+void jnl_out_plain(struct jnl_out *out, const char *text);
 void jnl_out_u64(struct jnl_out *out, uint64_t value);
 void jnl_out_format(struct jnl_out *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -49,8 +49,10 @@ void jnl_tell(journal *j)
 	uint32_t n = 0;
 
 	/* The end of everything concerns every batch in the queue. */
-	if (e->error)
+	if (e->error) {
 		to = j->told + e->queue_len;
+		jnl_raise_failure(j, e->error);
+	}
 	atomic_store(&j->durable, e->frontier);
 	for (uint64_t i = j->told; i < to; i++) {
 		struct jnl_bell *b = &j->bell[i % e->queue_len];

@@ -8,10 +8,11 @@ include tests/follow.mk
 include tests/reserve.mk
 include tests/reader.mk
 include tests/ring.mk
+include tests/observe.mk
 include tests/nvme.mk
 include tests/raw.mk
-include tests/salvage.mk
 include tests/sim.mk
+include tests/salvage.mk
 include tests/probe.mk
 include tests/replay.mk
 include tests/measure.mk

@@ -16,6 +16,7 @@ tests_sim_crash_SOURCES = \
 	tests/sim/emit.c \
 	tests/sim/engine.c \
 	tests/sim/fill.c \
+	tests/sim/follow.c \
 	tests/sim/image.c \
 	tests/sim/judge.c \
 	tests/sim/life.c tests/sim/life.h \

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/lib/fault.h"
 #include "tests/lib/scratch.h"
 #include "tests/salvage/image.h"
 
@@ -131,4 +132,58 @@ int image_chain(struct image *im, struct image_batch *batch, int max)
 		linked = true;
 	}
 	return n;
+}
+
+/* ------------------------------------------------------------------------ */
+
+/* Every file looks as if it could be used again. */
+static struct fault fault;
+
+journal *image_open(const char *path)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct journal_error error = { 0 };
+	struct jnl_env env = {
+		.sys = &fault.sys, .choice = &choice_buffered,
+		.no_helper = true,
+	};
+	journal *j;
+	int ret;
+
+	if (!fault.base) {
+		fault_init(&fault, jnl_sys_linux());
+		fault.solid = true;
+	}
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = IMAGE_SEGMENT;
+	o.record_max = 32768;
+	o.queue_depth = 1;
+	o.error = &error;
+	ret = jnl_open(&j, path, &o, &env);
+	if (ret < 0)
+		errx(1, "%s: cannot be opened for writing: %s", path,
+		     error.message);
+	return j;
+}
+
+uint64_t image_put(journal *j, size_t len, const uint8_t *data)
+{
+	static uint8_t noise[32768];
+	static uint64_t state;
+	struct iovec iov = { noise, len };
+	uint64_t lsn;
+	int ret;
+
+	for (size_t i = 0; i < len && !data; i++) {
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		noise[i] = (uint8_t)(state >> 56);
+	}
+	if (data)
+		iov.iov_base = (void *)(uintptr_t)data;
+	ret = journal_commit(j, &iov, 1, &lsn);
+	if (ret < 0)
+		errx(1, "cannot append: %s", journal_strerror(ret));
+	while (jnl_helper_step(j, false))
+		;
+	return lsn;
 }

@@ -50,4 +50,12 @@ int image_chain(struct image *im, struct image_batch *batch, int max);
 /* Remove every file in dir. */
 void image_clear(const char *dir);
 
+
+/*
+ * A journal in path that is written to, one commit at a time; and a record of
+ * len bytes put into it, data or, if that is NULL, noise.  Its LSN.
+ */
+journal *image_open(const char *path);
+uint64_t image_put(journal *j, size_t len, const uint8_t *data);
+
 #endif

@@ -31,7 +31,7 @@
 #include <unistd.h>
 
 #include "journal/salvage.h"
-#include "tests/lib/fault.h"
+#include "tests/lib/sanitized.h"
 #include "tests/lib/scratch.h"
 #include "tests/salvage/image.h"
 
@@ -73,50 +73,6 @@ static void bad(const char *format, ...)
 /* ------------------------------------------------------------------------
  * Journals
  */
-
-static struct fault fault;
-
-static journal *open_at(const char *path)
-{
-	struct journal_options o = JOURNAL_OPTIONS_INIT;
-	struct jnl_env env = {
-		.sys = &fault.sys, .choice = &choice_buffered,
-		.no_helper = true,
-	};
-	journal *j;
-	int ret;
-
-	o.flags = JOURNAL_CREATE;
-	o.segment_size = IMAGE_SEGMENT;
-	o.record_max = 32768;
-	o.queue_depth = 1;
-	ret = jnl_open(&j, path, &o, &env);
-	if (ret < 0)
-		bad("cannot be opened for writing: %d", ret);
-	return j;
-}
-
-static uint64_t put(journal *j, size_t len, const uint8_t *data)
-{
-	static uint8_t noise[32768];
-	struct iovec iov = { noise, len };
-	uint64_t lsn;
-	int ret;
-
-	if (data)
-		iov.iov_base = (void *)(uintptr_t)data;
-	else
-		for (size_t i = 0; i < len; i++)
-			noise[i] = (uint8_t)draw(256);
-	ret = journal_append(j, &iov, 1, &lsn);
-	if (!ret)
-		ret = journal_sync(j, lsn);
-	if (ret < 0)
-		bad("cannot append: %d", ret);
-	while (jnl_helper_step(j, false))
-		;
-	return lsn;
-}
 
 static void put_group(journal *j, int count, size_t len)
 {
@@ -173,11 +129,11 @@ static void lag(struct image *im, int by)
 /* A tail that was torn, and a later life that has not covered all of it. */
 static void torn_tail(struct image *im)
 {
-	journal *j = open_at(from);
+	journal *j = image_open(from);
 	int n;
 
 	for (int i = 0; i < 9; i++)
-		put(j, 3000 + 20 * (size_t)i, NULL);
+		image_put(j, 3000 + 20 * (size_t)i, NULL);
 	image_load(im, from);
 	end_journal(j);
 	lag(im, 5);
@@ -194,8 +150,8 @@ static void torn_tail(struct image *im)
 	}
 	memset(image_at(im, chain[n - 4].lsn), 0, IMAGE_BLOCK);
 	image_store(im, from);
-	j = open_at(from);
-	put(j, 100, NULL);
+	j = image_open(from);
+	image_put(j, 100, NULL);
 	end_journal(j);
 	image_load(im, from);
 	if (image_chain(im, chain, BATCHES) < n - 2)
@@ -210,10 +166,10 @@ static void nested(journal *j)
 	if (!im)
 		err(99, "memory");
 	for (int i = 0; i < 3; i++)
-		put(j, 2000, NULL);
+		image_put(j, 2000, NULL);
 	image_load(im, from);
 	for (int i = 0; i < 6; i++)
-		put(j, 5 * IMAGE_BLOCK - JNL_BATCH_HEADER - JNL_RECORD_WORD,
+		image_put(j, 5 * IMAGE_BLOCK - JNL_BATCH_HEADER - JNL_RECORD_WORD,
 		    im->file[0].data + 2 * IMAGE_BLOCK - JNL_BATCH_HEADER -
 			    JNL_RECORD_WORD);
 	free(im);
@@ -229,9 +185,9 @@ static void make_base(int which)
 		torn_tail(&base[which]);
 		return;
 	}
-	j = open_at(from);
-	for (int i = 0; i < (which == 1 ? 9 : 24) && which != 4; i++)
-		lsn = put(j, draw(which == 2 ? 20000 : 6000), NULL);
+	j = image_open(from);
+	for (int i = 0; i < (which == 1 ? 9 : 14) && which != 4; i++)
+		lsn = image_put(j, draw(which == 2 ? 20000 : 6000), NULL);
 	if (which == 4)
 		nested(j);
 	if (which == 3) {
@@ -239,13 +195,13 @@ static void make_base(int which)
 		for (int life = 0; life < 3; life++) {
 			if (journal_trim(j, lsn - 9000) < 0)
 				bad("trim");
-			for (int i = 0; i < 12; i++)
-				lsn = put(j, draw(5000), NULL);
+			for (int i = 0; i < 7; i++)
+				lsn = image_put(j, draw(5000), NULL);
 			end_journal(j);
-			j = open_at(from);
+			j = image_open(from);
 		}
 	}
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 5; i++)
 		put_group(j, 20, 100);
 	/* One ends as a killed writer leaves it. */
 	if (which == 6)
@@ -561,8 +517,8 @@ static void check_new(const struct journal_salvage_report *rep, int round)
 	check_records(rep->first_lsn);
 	if (round % 16)
 		return;
-	j = open_at(to);
-	if (put(j, 100, NULL) < rep->end)
+	j = image_open(to);
+	if (image_put(j, 100, NULL) < rep->end)
 		bad("an append before the old end");
 	end_journal(j);
 	ret = jnl_verify(to, &v, &real);
@@ -672,7 +628,8 @@ int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 && *argv[1] ? strtoull(argv[1], NULL, 0) :
 					       (uint64_t)time(NULL);
-	int count = argc > 2 ? atoi(argv[2]) : 10000;
+	int count = argc > 2 ? atoi(argv[2]) :
+		    SANITIZED || getenv("JOURNAL_TEST_VALGRIND") ? 500 : 10000;
 
 	printf("seed %" PRIu64 "\n", seed);
 	fflush(stdout);
@@ -682,8 +639,6 @@ int main(int argc, char **argv)
 	to = scratch_path(dir, "to");
 	if (mkdir(from, 0700) || mkdir(to, 0700))
 		err(99, "%s", dir);
-	fault_init(&fault, jnl_sys_linux());
-	fault.solid = true;
 	for (int i = 0; i < BASES; i++)
 		make_base(i);
 	for (int i = 0; i < count; i++)

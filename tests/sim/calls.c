@@ -243,5 +243,7 @@ void run_caller(struct world *w, struct process *p)
 		look_at_trim(w, p);
 		if (!w->rule && !sim_pick(&w->pick, 12))
 			read_live(w);
+		if (!w->rule && well && !sim_pick(&w->pick, 6))
+			follow(w, p);
 	}
 }

@@ -183,6 +183,13 @@ static void set_up(struct world *w)
 		w->record_max = 40000;
 		w->depth = MAX_DEPTH;
 	}
+	w->making = !w->rule && !w->small && !w->young && !w->harsh &&
+		    !sim_pick(&w->pick, 8);
+	if (w->making) {
+		w->segment_size = 65536;
+		w->record_max = 20000;
+		w->depth = MAX_DEPTH;
+	}
 	w->trims = w->rule ? w->rule->trims :
 		   !w->small && !w->young && !sim_pick(&w->pick, 3);
 	if (w->trims && (w->rule || sim_pick(&w->pick, 2))) {
@@ -513,13 +520,14 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->raw, (unsigned long long)c->loop);
 	printf("  %llu worlds, %llu lives, %llu points, %llu judged "
 	       "(%llu exhaustively), %llu opened again, %llu verified, "
-	       "%llu read beside the writer\n",
+	       "%llu read beside the writer, %llu followed\n",
 	       (unsigned long long)c->worlds, (unsigned long long)c->lives,
 	       (unsigned long long)c->points, (unsigned long long)c->judged,
 	       (unsigned long long)c->exhaustive,
 	       (unsigned long long)c->opened,
 	       (unsigned long long)c->verified,
-	       (unsigned long long)c->live);
+	       (unsigned long long)c->live,
+	       (unsigned long long)c->followed);
 	printf("  %llu power cuts, %llu kills, %llu failed writes or flushes, "
 	       "%llu groups\n",
 	       (unsigned long long)c->cuts, (unsigned long long)c->kills,

@@ -95,7 +95,7 @@ struct counts {
 	uint64_t judged, opened, verified;
 	uint64_t worlds, lives, points, cuts, kills;
 	uint64_t damages, reported, harmless, silent;
-	uint64_t faults, exhaustive, live, groups;
+	uint64_t faults, exhaustive, live, followed, groups;
 	uint64_t reserved, late;	/* places; published too late for them */
 	uint64_t raw;		/* of the states, those of a block device */
 	uint64_t loop;		/* ... and those of an event loop */
@@ -122,6 +122,7 @@ struct world {
 	bool no_direct;		/* the file system refuses O_DIRECT */
 	bool young;		/* segment 0 is filled in chunks */
 	bool harsh;		/* many failures, many segments */
+	bool making;		/* what fails is making segments */
 	bool small;		/* few records, for going through all states */
 	bool trims;		/* records are given back */
 	bool raw;		/* on a block device */

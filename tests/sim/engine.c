@@ -277,6 +277,8 @@ void run_engine(struct world *w, struct process *p)
 			violated(w, "%u batches above the frontier, and the "
 				 "queue is %u deep", e->unacked,
 				 e->cfg.queue_depth);
+		if (!w->rule && !e->error && !sim_pick(&w->pick, 12))
+			follow(w, p);
 	}
 }
 

@@ -61,13 +61,14 @@ static void put_in(struct world *w, int i, uint32_t n, uint64_t lsn)
 	w->appended++;
 }
 
-/* The last record was not appended. */
-static void take_out(struct world *w, int i)
+/* The record at n was not appended. */
+static void take_out(struct world *w, int i, uint32_t n)
 {
-	uint32_t number;
+	uint32_t number = w->what[n], after = --w->appended - n;
 
-	w->appended--;
-	number = w->what[w->appended];
+	memmove(w->what + n, w->what + n + 1, after * sizeof(*w->what));
+	memmove(w->lsn + n, w->lsn + n + 1, after * sizeof(*w->lsn));
+	memmove(w->joined + n, w->joined + n + 1, after * sizeof(*w->joined));
 	w->what[w->appended] = *number_of(w, i);
 	*number_of(w, i) = number;
 }
@@ -92,36 +93,37 @@ static bool publish(struct world *w, struct process *p, int i)
 	struct jnl_reserved *r = jnl_reserve_find(&p->j->engine, p->open[i].id);
 	uint8_t *data = p->open[i].data;
 	bool late = !r->batch;
-	uint64_t lsn;
+	uint64_t lsn = LSN_UNKNOWN;
 	int ret;
 
 	record_fill(w, MAX_RECORDS - 1 - i, data);
-	/* A late one is an append, with all that can happen meanwhile. */
-	if (late)
-		put_in(w, i, n, LSN_UNKNOWN);
+	if (!late) {
+		lsn = r->batch->lsn + r->offset;
+		n = records_below(w, lsn);
+	}
+	if (n < w->acked)
+		violated(w, "a record is to be published at %llu, and %u "
+			 "records are acknowledged, up to %llu",
+			 (unsigned long long)lsn, w->acked,
+			 (unsigned long long)w->lsn[w->acked - 1]);
+	/* Whatever happens meanwhile may leave it on the disk: a late one is
+	 * an append, and a loop hands out the batch of one in time. */
+	put_in(w, i, n, lsn);
 	p->whole = i;
 	ret = call_publish(p, i, len, &lsn);
 	p->whole = -1;
 	if (late && (is_refused(w, p, ret, !p->loop) ||
 		     (p->bare && (ret == -EAGAIN || ret == -EBUSY)))) {
-		take_out(w, i);
+		take_out(w, i, n);
 		return true;
 	}
 	check_error(w, "journal_publish", ret);
-	if (ret < 0)
+	if (ret < 0) {
+		take_out(w, i, n);
 		return false;
-	w->counts->late += late;
-	if (late) {
-		w->lsn[n] = lsn;
-		return true;
 	}
-	n = records_below(w, lsn);
-	if (n < w->acked)
-		violated(w, "a record is published at %llu, and %u records "
-			 "are acknowledged, up to %llu",
-			 (unsigned long long)lsn, w->acked,
-			 (unsigned long long)w->lsn[w->acked - 1]);
-	put_in(w, i, n, lsn);
+	w->counts->late += late;
+	w->lsn[n] = lsn;
 	return true;
 }
 

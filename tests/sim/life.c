@@ -37,6 +37,22 @@ static void on_step(void *arg)
 }
 
 /*
+ * The fsync of a file in the making fails, beside batches that are written and
+ * not flushed yet; and that again after a while.
+ */
+static int on_making(struct world *w, enum sim_call call, const char *name)
+{
+	if (call != SIM_CALL_FLUSH || !strstr(name, ".tmp") || w->opening ||
+	    !w->fail_after || --w->fail_after)
+		return 0;
+	w->failed = true;
+	w->faults++;
+	w->counts->faults++;
+	w->fail_after = 1 + (int)sim_pick(&w->pick, 4);
+	return -EIO;
+}
+
+/*
  * Calls that fail when their time has come.  One failed write or flush of a
  * batch is made up for by a new file; what fails besides may end the journal.
  */
@@ -45,6 +61,8 @@ int on_fault(void *arg, enum sim_call call, const char *name)
 	struct world *w = arg;
 	bool again = w->rule && w->rule->flush_fails, batch;
 
+	if (w->making)
+		return on_making(w, call, name);
 	if (call != SIM_CALL_FLUSH && call != SIM_CALL_WRITE &&
 	    call != SIM_CALL_DIRSYNC)
 		return 0;
@@ -176,7 +194,8 @@ static void believe(struct world *w, journal *j)
 		violated(w, "the frontier lies below what was recovered");
 }
 
-static void close_clean(struct world *w, struct process *p)
+/* True if everything is durable. */
+static bool close_clean(struct world *w, struct process *p)
 {
 	journal *j = p->j;
 	int ret;
@@ -186,10 +205,11 @@ static void close_clean(struct world *w, struct process *p)
 	w->process = NULL;
 	ret = journal_close(j);
 	check_error(w, "journal_close", ret);
-	if (!ret && !w->failed) {
-		w->acked = w->appended;
-		add_point(w);
-	}
+	if (ret || w->failed)
+		return false;
+	w->acked = w->appended;
+	add_point(w);
+	return true;
 }
 
 static void run(struct world *w, struct process *p, enum driver driver)
@@ -242,6 +262,8 @@ void live(struct world *w)
 	w->fail_open = w->fail_after && !w->rule && !sim_pick(&w->pick, 3);
 	if (w->fail_open)
 		w->fail_after = 1 + w->fail_after % 8;
+	if (w->making)
+		w->fail_after = 1 + (int)sim_pick(&w->pick, 3);
 	p.buf = malloc(w->record_max + 1);
 	p.limit = w->appended + (w->small ? 3 : w->harsh ? 24 : 60);
 	if (!p.buf)
@@ -260,7 +282,10 @@ void live(struct world *w)
 	clean = p.j && !(w->rule && w->rule->opens_only) &&
 		!sim_pick(&w->pick, 3);
 	if (clean)
-		close_clean(w, &p);
+		clean = close_clean(w, &p);
+	/* Nothing that is left to do may fail. */
+	w->fail_after = 0;
+	follow_end(w, &p, clean);
 	abandon(&p);
 	if (p.j) {
 		w->sim.dead = true;

@@ -35,6 +35,11 @@ struct process {
 	uint64_t ready_end;	/* a broken driver: the true one, or 0 */
 	bool loop;		/* in an event loop: nothing waits for room */
 	uint64_t told;		/* the frontier that journal_durable() told */
+	/* Another process at the end of the journal, or NULL, the number of
+	 * the record that it is to see next, and where the last one was. */
+	journal_reader *follower;
+	uint32_t seen;
+	uint64_t seen_lsn;
 };
 
 /* ------------------------------------------------------------------------
@@ -89,6 +94,14 @@ void run_caller(struct world *w, struct process *p);
 bool fill_some(struct world *w, struct process *p);
 /* Whoever has a reservation writes to it. */
 void scribble(struct process *p);
+
+/* ------------------------------------------------------------------------
+ * follow.c
+ */
+
+/* The follower begins, or looks; at the end of the life it goes. */
+void follow(struct world *w, struct process *p);
+void follow_end(struct world *w, struct process *p, bool clean);
 
 /* ------------------------------------------------------------------------
  * engine.c

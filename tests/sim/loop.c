@@ -164,6 +164,8 @@ void run_loop(struct world *w, struct process *p)
 			if (well)
 				read_live(w);
 		}
+		if (well && !w->rule && !sim_pick(&w->pick, 12))
+			follow(w, p);
 	}
 	if (e->error && !has_rung(p))
 		violated(w, "the journal has ended, and nobody rang");

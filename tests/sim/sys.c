@@ -386,6 +386,10 @@ static int flush(struct sim *s, struct sim_fd *f)
 		sim_flush_fail(s->disk, &fl, &s->chance);
 	else
 		sim_flush_end(s->disk, &fl);
+	/* It is the drive's cache that failed: with a file in the making goes
+	 * what was written of others, and nobody tells those. */
+	if (ret < 0 && strstr(f->name, ".tmp"))
+		sim_device_flush_fail(s->disk, fl.seq, &s->chance);
 	step(s);
 	/* Reported once for each open file, whoever asked first. */
 	if (f->failures != s->disk->file[f->file]->failures) {
