@@ -79,6 +79,15 @@ tail -n 2 lines >want
 same out want
 run 0 "$tool" verify "$dev"
 
+begin "a device is followed and salvaged, and has no statistics to show"
+run 2 "$tool" stats "$dev"
+says "$dev" 'device'
+run 0 "$tool" salvage "$dev" saved
+run 0 "$tool" cat saved
+same out want
+timeout 2 "$tool" cat --follow "$dev" >followed 2>err || :
+same followed want
+
 begin "a full device ends it with a message, and a larger one goes on"
 gone "$dev"
 device 6M
