@@ -127,7 +127,9 @@ int jnl_ring_device_flush(struct jnl_ring *ring, uint32_t nsid, void *tag);
 
 /*
  * Let go of every file but these: a registered file is open, and keeps its
- * space when it is removed.  Files of operations in flight are kept.
+ * space when it is removed.  Files of operations in flight are kept.  What a
+ * thread of the kernel has just carried may hold its file until the ring is
+ * entered again.
  */
 void jnl_ring_keep(struct jnl_ring *ring, const uint64_t *generation, size_t n);
 

@@ -1,6 +1,7 @@
 # Benchmarks: built by `make bench`, never run by `make check`.
 EXTRA_PROGRAMS = tests/bench/floors
 tests_bench_floors_SOURCES = tests/bench/floors.c \
+	tests/bench/cold.c tests/bench/cold.h \
 	tests/bench/loop.c tests/bench/loop.h
 tests_bench_floors_LDADD = tests/libtest.la
 EXTRA_PROGRAMS += tests/bench/fill
