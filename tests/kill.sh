@@ -108,8 +108,12 @@ there=0
 acked=0
 journals=0
 killed=0
+# A disk that is busy just now acknowledges nothing for long: kill later there.
+stretch=1
+early=0
 while read -r fresh size batch method delay; do
 	life=$((life + 1))
+	delay=$(awk -v d="$delay" -v n="$stretch" 'BEGIN { print d * n }')
 	if [ "$fresh" -eq 1 ] || [ "$there" -ge 25000 ]; then
 		rm -rf j
 		there=0
@@ -135,6 +139,14 @@ while read -r fresh size batch method delay; do
 	kill -KILL "$feeder" 2>/dev/null || :
 	wait "$feeder" 2>/dev/null || :
 	feeder=
+	if [ -s acks ]; then
+		early=0
+		[ "$stretch" -eq 1 ] || stretch=$((stretch / 2))
+	else
+		early=$((early + 1))
+		[ "$early" -lt 2 ] || [ "$stretch" -ge 32 ] ||
+			stretch=$((stretch * 4))
+	fi
 	where="life $life ($size, batch $batch, $method, after ${delay}s, $there before)"
 	case $have in
 	137) killed=$((killed + 1)) ;;

@@ -81,8 +81,11 @@ LC_ALL=C expect 0 "a file survives the death of its writer" \
 	--programs "$top_builddir" --size 1 --kills 3
 holds "it is said how it ended" \
 	grep 'Nothing that was acknowledged was lost' "$tmp/out"
+# A busy machine may see the writer end before the last of them.
+killed=$(sed -n 's/.* was lost in \([0-9]*\) kills.*/\1/p' "$tmp/out")
+holds "it is killed at work" [ "${killed:-0}" -ge 1 ]
 holds "every kill is in the picture" \
-	[ "$(grep -c '^ *[0-9]* .*X .*ms$' "$tmp/out")" -eq 3 ]
+	[ "$(grep -c '^ *[0-9]* .*X .*ms$' "$tmp/out")" -eq "${killed:-0}" ]
 holds "what goes into a pipe has no escapes" no_escapes "$tmp/out"
 holds "the picture fits into 80 columns" fits "$tmp/out"
 holds "nothing is left behind" is_empty "$tmp/place"
