@@ -381,14 +381,16 @@ static void provable(void)
 	}
 }
 
-/* -EBADMSG if no header is left, -EXDEV if none is of most. */
+/* -EBADMSG if no header is left.  A file that ends behind its header, within
+ * the first block, has one. */
 static int shape(void)
 {
 	struct jnl_segment_header h;
 	int good = 0;
 
 	for (int i = 0; i < image.files; i++)
-		good += image.file[i].size >= IMAGE_BLOCK &&
+		good += image.file[i].size >=
+				sizeof(struct jnl_segment_disk) &&
 			!jnl_segment_decode(image.file[i].data, &h);
 	return good ? 0 : -EBADMSG;
 }
