@@ -34,3 +34,10 @@ check-valgrind: all
 	  JOURNAL_TEST_VALGRIND=1 \
 	  LOG_COMPILER='$(LIBTOOL) --mode=execute $(VALGRIND) -q --error-exitcode=1 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
 .PHONY: check-valgrind
+
+# Where several threads are in one journal: for a build with
+# --enable-sanitizers=thread, where the rest is slow and shows nothing.
+check-threads:
+	$(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS='$(observe_tests) \
+	  $(ring_tests) $(follow_tests) $(reader_tests) tests/unit/test_journal'
+.PHONY: check-threads

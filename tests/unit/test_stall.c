@@ -5,6 +5,7 @@
 
 #include <liburing.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -269,28 +270,29 @@ START_TEST(a_write_on_a_loop_s_ring_that_does_not_come_back_is_told)
 }
 END_TEST
 
+static atomic_bool failing;
+
 static ssize_t gated_failing_pwrite(struct jnl_sys *s, int fd, const void *buf,
 				    size_t len, uint64_t offset, int rwf)
 {
-	(void)s;
-	(void)fd;
-	(void)buf;
-	(void)len;
-	(void)offset;
-	(void)rwf;
+	if (!atomic_load(&failing))
+		return gated_pwrite(s, fd, buf, len, offset, rwf);
 	pass();
 	return -EIO;
 }
 
 START_TEST(a_stall_that_ends_in_an_error_says_so)
 {
-	journal *j = open_told(&choice_flush, "caller", NULL);
 	struct journal_event ev;
 	struct doing d;
+	journal *j;
 
 	/* the gate comes before the fault */
 	f.sys.pwrite = gated_failing_pwrite;
+	atomic_store(&failing, false);
+	j = open_told(&choice_flush, "caller", NULL);
 	pthread_mutex_lock(&gate);
+	atomic_store(&failing, true);
 	start_commits(&d, j, 100, 1);
 	await_events(JOURNAL_EVENT_STALL, JOURNAL_STALL_WRITE, 1, NULL);
 	pthread_mutex_unlock(&gate);
@@ -303,10 +305,11 @@ END_TEST
 
 START_TEST(an_append_that_waits_for_a_segment_is_told)
 {
-	journal *j = open_told(&choice_dsync, "caller", NULL);
 	struct doing d;
+	journal *j;
 
 	f.sys.fallocate = gated_fallocate;
+	j = open_told(&choice_dsync, "caller", NULL);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 30000, 6);
 	await_events(JOURNAL_EVENT_STALL, JOURNAL_STALL_SEGMENT, 1, NULL);
@@ -321,10 +324,11 @@ END_TEST
 
 START_TEST(a_loop_s_append_that_is_refused_for_a_segment_is_told)
 {
-	journal *j = open_told(&choice_dsync, "loop", "pwritev2");
 	int ret = 0, n = 0;
+	journal *j;
 
 	f.sys.fallocate = gated_fallocate;
+	j = open_told(&choice_dsync, "loop", "pwritev2");
 	pthread_mutex_lock(&gate);
 	while (!ret) {
 		ret = append_bytes(j, 30000, NULL);
@@ -350,8 +354,8 @@ START_TEST(an_append_that_waits_for_room_is_told)
 	told.event = keep_event;
 	o.queue_depth = 1;
 	o.record_max = 4000;
-	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	f.sys.pwrite = gated_pwrite;
+	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 4; i++)
 		start_commits(&d[i], j, 3000, 1);
@@ -370,8 +374,8 @@ START_TEST(stalls_are_counted_where_nobody_is_told)
 	struct doing d;
 	journal *j;
 
-	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	f.sys.pwrite = gated_pwrite;
+	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	for (int i = 0; !stats_of(j).stalls_device; i++) {
@@ -394,8 +398,8 @@ START_TEST(a_watchdog_that_is_off_finds_nothing)
 
 	told.event = keep_event;
 	o.stall_ms = UINT32_MAX;
-	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	f.sys.pwrite = gated_pwrite;
+	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	pause_ms(5 * STALL_MS);
@@ -409,13 +413,14 @@ END_TEST
 
 START_TEST(what_begins_after_a_long_rest_is_watched_too)
 {
-	journal *j = open_told(&choice_dsync, "caller", NULL);
 	struct doing d;
+	journal *j;
 
+	f.sys.pwrite = gated_pwrite;
+	j = open_told(&choice_dsync, "caller", NULL);
 	/* so long that the thread sleeps until it is called */
 	ck_assert_int_eq(commit_bytes(j, 100), 0);
 	pause_ms(10 * STALL_MS);
-	f.sys.pwrite = gated_pwrite;
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	await_events(JOURNAL_EVENT_STALL, JOURNAL_STALL_WRITE, 1, NULL);
