@@ -37,7 +37,8 @@ check-valgrind: all
 
 # Where several threads are in one journal: for a build with
 # --enable-sanitizers=thread, where the rest is slow and shows nothing.
+threads_tests = $(observe_tests) $(ring_tests) $(reader_tests) \
+	$(reserve_tests) tests/unit/test_follow tests/unit/test_journal
 check-threads:
-	$(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS='$(observe_tests) \
-	  $(ring_tests) $(follow_tests) $(reader_tests) tests/unit/test_journal'
+	$(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS="$$(echo $(threads_tests))"
 .PHONY: check-threads
