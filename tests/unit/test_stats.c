@@ -322,6 +322,26 @@ START_TEST(a_page_that_rots_is_found_and_no_journal_rests_on_it)
 }
 END_TEST
 
+START_TEST(a_page_that_a_crash_left_as_zeros_is_made_anew)
+{
+	static const uint8_t zeros[JNL_STATS_LEN];
+	journal *j = open_with_stats(0);
+
+	ck_assert_int_eq(journal_close(j), 0);
+	put_file(JNL_STATS_NAME, zeros, sizeof(zeros));
+	ck_assert_int_eq(look_at_it(), -EUCLEAN);
+	j = open_with_stats(0);
+	ck_assert_int_eq(look_at_it(), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	/* Zeros of another length are somebody else's. */
+	put_file(JNL_STATS_NAME, zeros, 100);
+	ck_assert_int_eq(look_at_it(), -EINVAL);
+	j = open_with_stats(0);
+	ck_assert_ptr_nonnull(strstr(trail_of(j), "move it away"));
+	ck_assert_int_eq(journal_close(j), 0);
+}
+END_TEST
+
 START_TEST(a_newer_page_is_refused)
 {
 	struct jnl_stats_page page = { .magic = JNL_STATS_MAGIC };
@@ -456,6 +476,7 @@ RUN_SUITE_WITH("stats", 60, setup, teardown,
 	somebody_else_s_file_is_left_alone,
 	a_link_is_not_followed,
 	a_page_that_rots_is_found_and_no_journal_rests_on_it,
+	a_page_that_a_crash_left_as_zeros_is_made_anew,
 	a_newer_page_is_refused,
 	the_newest_events_are_seen_oldest_first,
 	journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
