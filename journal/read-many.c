@@ -191,7 +191,7 @@ static struct jnl_ring *get_ring(struct jnl_many *m)
 	if (m->ring || m->no_ring)
 		return m->ring;
 	m->owner = pthread_self();
-	if (jnl_ring_open(&m->ring, m->at.sys, &cfg, &report) < 0) {
+	if (jnl_ring_open(&m->ring, m->sys, &cfg, &report) < 0) {
 		m->ring = NULL;
 	} else if (jnl_ring_enable(m->ring, &report) < 0) {
 		jnl_ring_close(m->ring, true);
