@@ -35,6 +35,8 @@ struct jnl_view {
 	size_t window_len;	/* allocated */
 	uint64_t from;		/* offset of window[0] in the segment */
 	size_t have;		/* valid bytes */
+	uint64_t in_order;	/* bytes read one after the other */
+	uint64_t fetched;	/* offset below which all was asked for */
 };
 
 void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,

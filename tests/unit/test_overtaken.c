@@ -43,11 +43,11 @@ static void step(void)
 }
 
 static ssize_t on_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			uint64_t offset)
+			uint64_t offset, int rwf)
 {
 	(void)sys;
 	step();
-	return real()->pread(real(), fd, buf, len, offset);
+	return real()->pread(real(), fd, buf, len, offset, rwf);
 }
 
 static int on_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
