@@ -901,7 +901,7 @@ struct journal_salvage_report {
  *   -EBADMSG          no segment's header is left, or a device's superblock
  *   -EXDEV            as many segments of one journal as of another
  *   -EFBIG            more than 65536 segments are missing in a row, or no
- *                     LSN is left
+ *                     LSN is left, or no file's number is one
  *   -EPROTONOSUPPORT  written by a newer version of the library
  *   -EOPNOTSUPP       new_path would be forgotten with the power (tmpfs)
  *   -EIO              what was whole at the first reading is not at the

@@ -66,7 +66,7 @@ static int get_lock(struct jnl_sys *sys, int fd, short type)
 static bool holder_is_dead(struct jnl_sys *sys, int fd)
 {
 	char text[32] = "";
-	ssize_t n = sys->pread(sys, fd, text, sizeof(text) - 1, 0);
+	ssize_t n = sys->pread(sys, fd, text, sizeof(text) - 1, 0, 0);
 	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
 
 	return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
@@ -204,7 +204,7 @@ int jnl_lock_holder(struct jnl_sys *sys, int dirfd, pid_t *ret_pid)
 	/* Only a writer is in the way of a reader's lock. */
 	ret = get_lock(sys, fd, F_RDLCK);
 	if (ret == F_WRLCK) {
-		n = sys->pread(sys, fd, text, sizeof(text) - 1, 0);
+		n = sys->pread(sys, fd, text, sizeof(text) - 1, 0, 0);
 		ret = n < 0 ? (int)n : 0;
 		if (!ret)
 			*ret_pid = (pid_t)strtol(text, NULL, 10);

@@ -111,7 +111,7 @@ int jnl_raw_note_size(struct jnl_raw *raw, int fd, off_t *ret_size)
 	*ret_size = 0;
 	if (!raw->table.formatted)
 		return 0;
-	n = raw->base->pread(raw->base, fd, text, sizeof(text), JNL_RAW_NOTE);
+	n = raw->base->pread(raw->base, fd, text, sizeof(text), JNL_RAW_NOTE, 0);
 	if (n > 0)
 		*ret_size = (off_t)strnlen(text, (size_t)n);
 	return n < 0 ? (int)n : 0;

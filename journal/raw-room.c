@@ -76,7 +76,7 @@ int jnl_raw_open_room(struct jnl_raw *raw, int flags)
 static int has_text(struct jnl_raw *raw, int fd)
 {
 	char first;
-	ssize_t n = raw->base->pread(raw->base, fd, &first, 1, JNL_RAW_CHOICE);
+	ssize_t n = raw->base->pread(raw->base, fd, &first, 1, JNL_RAW_CHOICE, 0);
 
 	return n < 0 ? (int)n : n && first;
 }

@@ -87,7 +87,7 @@ static int raw_openat(struct jnl_sys *sys, int dirfd, const char *name,
 }
 
 static ssize_t raw_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			 uint64_t offset)
+			 uint64_t offset, int rwf)
 {
 	struct jnl_raw *raw = jnl_raw_of(sys);
 	struct jnl_raw_handle h = jnl_raw_look(raw, fd);
@@ -98,7 +98,7 @@ static ssize_t raw_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
 		return 0;
 	if (len > h.size - offset)
 		len = (size_t)(h.size - offset);
-	return raw->base->pread(raw->base, fd, buf, len, h.base + offset);
+	return raw->base->pread(raw->base, fd, buf, len, h.base + offset, rwf);
 }
 
 static ssize_t raw_pwrite(struct jnl_sys *sys, int fd, const void *buf,

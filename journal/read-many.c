@@ -191,7 +191,6 @@ static struct jnl_ring *get_ring(struct jnl_many *m)
 	if (m->ring || m->no_ring)
 		return m->ring;
 	m->owner = pthread_self();
-	/* Not the table of a device that is attached: it goes before this. */
 	if (jnl_ring_open(&m->ring, m->sys, &cfg, &report) < 0) {
 		m->ring = NULL;
 	} else if (jnl_ring_enable(m->ring, &report) < 0) {

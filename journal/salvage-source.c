@@ -84,6 +84,20 @@ static bool is_no_file(int err)
 	       err == -EISDIR || is_lost(err);
 }
 
+/* Reading a directory or a pipe fails in ways of their own. */
+static int check_regular(struct jnl_source *s)
+{
+	struct stat st;
+	int ret;
+
+	ret = s->sys->fstat(s->sys, s->fd, &st);
+	if (!ret && !S_ISREG(st.st_mode))
+		ret = -EISDIR;
+	if (ret < 0)
+		forget(s);
+	return ret;
+}
+
 static int open_file(struct jnl_source *s, uint64_t number, bool direct)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -106,7 +120,7 @@ static int open_file(struct jnl_source *s, uint64_t number, bool direct)
 					      POSIX_FADV_DONTNEED);
 	}
 	s->fd = fd;
-	return fd < 0 ? fd : 0;
+	return fd < 0 ? fd : check_regular(s);
 }
 
 /* len bytes at offset, as far as there are any; junk where there are none. */
@@ -336,10 +350,6 @@ static int read_header(struct jnl_source *s, size_t i,
 	ret = s->sys->fstat(s->sys, s->fd, &st);
 	if (ret < 0)
 		return ret;
-	if (!S_ISREG(st.st_mode)) {
-		forget(s);
-		return 0;
-	}
 	file->bytes = (uint64_t)st.st_size;
 	ret = reserve(s, JNL_BLOCK_MIN);
 	if (!ret)
@@ -444,11 +454,12 @@ out:
 }
 
 /* Numbers too large for the geometry have no position: they are no segment. */
-static void drop_impossible(struct jnl_source *s)
+static int drop_impossible(struct jnl_source *s)
 {
 	while (s->names.count && s->names.number[s->names.count - 1] >=
 				 JNL_LSN_MAX / s->geometry.segment_size)
 		s->names.count--;
+	return s->names.count ? 0 : -EFBIG;
 }
 
 /* ------------------------------------------------------------------------ */
@@ -476,6 +487,11 @@ static int open_failed(struct jnl_source *s, int ret, const char *path,
 		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
 				 "%s: segments of several journals, and none "
 				 "has most of them: move the others away",
+				 path);
+	case -EFBIG:
+		return jnl_error(error, ret, JOURNAL_LSN_NONE, path,
+				 "%s: no segment file has a number that a "
+				 "journal can have: give them back their names",
 				 path);
 	default:
 		return jnl_dir_error(error, ret, path);
@@ -508,8 +524,9 @@ int jnl_source_open(struct jnl_source *s, struct jnl_sys *sys,
 	}
 	if (!ret)
 		ret = read_headers(s);
+	if (!ret)
+		ret = drop_impossible(s);
 	if (!ret) {
-		drop_impossible(s);
 		s->total = 2 * s->names.count * s->geometry.segment_size;
 		return 0;
 	}

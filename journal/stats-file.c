@@ -207,7 +207,7 @@ static void read_boot_id(struct jnl_sys *sys, uint8_t id[16])
 	fd = sys->openat(sys, AT_FDCWD, BOOT_ID, O_RDONLY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	(void)sys->pread(sys, fd, text, sizeof(text) - 1, 0);
+	(void)sys->pread(sys, fd, text, sizeof(text) - 1, 0, 0);
 	(void)sys->close(sys, fd);
 	for (const char *p = text; *p && n < 32; p++) {
 		const char *digits = "0123456789abcdef";
@@ -236,7 +236,7 @@ static int is_ours(struct jnl_sys *sys, int fd)
 		return -EEXIST;
 	if (!st.st_size)
 		return 0;
-	n = sys->pread(sys, fd, magic, sizeof(magic), 0);
+	n = sys->pread(sys, fd, magic, sizeof(magic), 0, 0);
 	if (n < 0)
 		return (int)n;
 	if (n != sizeof(magic) ||

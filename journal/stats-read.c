@@ -28,7 +28,7 @@ static int read_once(struct jnl_sys *sys, int fd, struct jnl_stats_page *page)
 	ssize_t n;
 
 	memset(page, 0, sizeof(*page));
-	n = sys->pread(sys, fd, page, sizeof(*page), 0);
+	n = sys->pread(sys, fd, page, sizeof(*page), 0, 0);
 	if (n < 0)
 		return (int)n;
 	if (!n || jnl_stats_lost(page->magic, (uint64_t)n))

@@ -132,8 +132,9 @@ static void count_records(struct journal_report *rep,
  * From the first batch to the end that recovery found.  -ERANGE: a writer was
  * faster.
  */
-static int walk(struct jnl_view *view, const struct jnl_attached *at,
-		const char *path, struct journal_report *rep)
+static int walk(struct jnl_sys *sys, struct jnl_view *view,
+		const struct jnl_attached *at, const char *path,
+		struct journal_report *rep)
 {
 	const struct jnl_recovery *rec = &at->rec;
 	uint64_t size = view->segment_size;
@@ -156,8 +157,7 @@ static int walk(struct jnl_view *view, const struct jnl_attached *at,
 		if (ret == 1 && jnl_batch_end(&h, view->block_size, size) >
 				rec->end)
 			ret = 0;
-		if (ret != 1 && jnl_given_back(at->sys, path, rec, place,
-					       &first))
+		if (ret != 1 && jnl_given_back(sys, path, rec, place, &first))
 			return -ERANGE;
 		if (ret < 0 && ret != -EBADMSG)
 			return ret;
@@ -196,8 +196,8 @@ static void report_tail(struct journal_report *rep,
 	rep->bytes = rec->tail_bytes;
 }
 
-static int judge(struct jnl_attached *at, const char *path,
-		 struct journal_report *rep)
+static int judge(struct jnl_sys *sys, struct jnl_attached *at,
+		 const char *path, struct journal_report *rep)
 {
 	const struct jnl_recovery *rec = &at->rec;
 	char file[JNL_SEGMENT_NAME_LEN];
@@ -215,7 +215,7 @@ static int judge(struct jnl_attached *at, const char *path,
 	/* Nothing that is being written is asked for. */
 	if (at->live)
 		view.limit = rec->end;
-	ret = walk(&view, at, path, rep);
+	ret = walk(sys, &view, at, path, rep);
 	jnl_view_fini(&view);
 	if (ret < 0 || (rep->finding && rep->finding != JOURNAL_HOLE))
 		return ret;
@@ -254,7 +254,7 @@ static int verify(struct jnl_sys *sys, const char *path,
 		(void)snprintf(rep->message, sizeof(rep->message), "%s",
 			       error.message);
 	} else {
-		ret = judge(&at, path, rep);
+		ret = judge(sys, &at, path, rep);
 		jnl_detach(&at);
 	}
 	rep->code = ret < 0 ? ret : rep->code;

@@ -2,20 +2,33 @@
  * journal/view.c - reading segments, one window at a time.
  *
  * Reading forward costs one system call and one copy per window; what a
- * window still has of the next request is kept.
+ * window still has of the next request is kept.  Where that has to wait for
+ * the medium, the page cache is told to fetch what follows, and past the cache
+ * windows are large, so that several reads are in flight; what is cached costs
+ * nothing more.
  */
 #include "config.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "journal/segment.h"
 #include "journal/view.h"
 #include "lib/file.h"
 
-/* Fits a second-level cache, and is large enough for direct reads. */
+/* Fits a second-level cache. */
 #define WINDOW	(256u * 1024)
+
+/*
+ * So much has been read in order before more is asked for than is needed now:
+ * past the cache windows that are many commands to a drive, all of them at
+ * once; through it what the kernel is to fetch, at a time.
+ */
+#define IN_ORDER	(512u * 1024)
+#define LARGE		(2u << 20)
+#define FETCH		(64ull << 20)
 
 void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,
 		   bool past_cache)
@@ -25,7 +38,6 @@ void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,
 	v->dirfd = dirfd;
 	v->past_cache = past_cache;
 	v->fd = -1;
-	v->ahead = WINDOW;
 	v->limit = UINT64_MAX;
 }
 
@@ -117,12 +129,19 @@ static int open_segment(struct jnl_view *v, uint64_t number)
 	return 0;
 }
 
+static size_t ahead(const struct jnl_view *v)
+{
+	if (v->ahead)
+		return v->ahead;
+	return v->direct && v->in_order >= IN_ORDER ? LARGE : WINDOW;
+}
+
 static int reserve(struct jnl_view *v, size_t len)
 {
 	uint8_t *grown;
 
-	if (len < v->ahead)
-		len = v->ahead;
+	if (len < ahead(v))
+		len = ahead(v);
 	if (v->window_len >= len)
 		return 0;
 	grown = jnl_buffer_alloc(len);
@@ -134,6 +153,36 @@ static int reserve(struct jnl_view *v, size_t len)
 	v->window = grown;
 	v->window_len = len;
 	return 0;
+}
+
+/* Have the page cache read on from offset, not beyond end. */
+static void fetch(struct jnl_view *v, uint64_t offset, uint64_t end)
+{
+	uint64_t len = end - offset < FETCH ? end - offset : FETCH;
+
+	if (v->in_order < IN_ORDER || offset < v->fetched || !len)
+		return;
+	(void)v->sys->fadvise(v->sys, v->fd, offset, len, POSIX_FADV_WILLNEED);
+	v->fetched = offset + len;
+}
+
+/* Read from the open file, and look further ahead if that has to wait. */
+static ssize_t read_file(struct jnl_view *v, uint8_t *p, size_t len,
+			 uint64_t offset, uint64_t end)
+{
+	ssize_t n = 0, more;
+
+	if (!v->direct) {
+		n = v->sys->pread(v->sys, v->fd, p, len, offset, RWF_NOWAIT);
+		if (n == (ssize_t)len)
+			return n;
+		if (n < 0)
+			n = 0;
+		fetch(v, offset + (uint64_t)n, end);
+	}
+	more = jnl_read_full(v->sys, v->fd, p + n, len - (size_t)n,
+			     offset + (uint64_t)n);
+	return more < 0 ? more : n + more;
 }
 
 /*
@@ -149,32 +198,36 @@ static int load(struct jnl_view *v, uint64_t offset, size_t len, uint64_t end)
 	if (offset >= v->from && offset - v->from <= v->have &&
 	    len <= v->have - (offset - v->from))
 		return 0;
+	if (!v->have || offset < v->from || offset - v->from > v->have)
+		v->in_order = v->fetched = 0;
 	ret = reserve(v, len);
 	if (ret < 0)
 		return ret;
 	if (offset >= v->from && offset - v->from < v->have) {
 		keep = v->have - (size_t)(offset - v->from);
-		memmove(v->window, v->window + (offset - v->from), keep);
+		if (offset != v->from)
+			memmove(v->window, v->window + (offset - v->from),
+				keep);
 	}
 	v->from = offset;
 	v->have = keep;
-	want = v->window_len - keep;
+	want = (len > ahead(v) ? len : ahead(v)) - keep;
 	if (want > end - offset - keep)
 		want = (size_t)(end - offset - keep);
-	n = jnl_read_full(v->sys, v->fd, v->window + keep, want, offset + keep);
+	n = read_file(v, v->window + keep, want, offset + keep, end);
 	if (n == -EINVAL && v->direct) {
 		/* Blocks of this storage are larger than the journal's. */
 		ret = reopen_cached(v);
 		if (ret < 0)
 			return ret;
-		n = jnl_read_full(v->sys, v->fd, v->window + keep, want,
-				  offset + keep);
+		n = read_file(v, v->window + keep, want, offset + keep, end);
 	}
 	if (n < 0) {
 		v->have = 0;
 		return medium_error((int)n);
 	}
 	v->have += (size_t)n;
+	v->in_order += (size_t)n;
 	return v->have < len ? -EBADMSG : 0;
 }
 

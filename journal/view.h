@@ -24,7 +24,8 @@ struct jnl_view {
 	uint64_t segment_size;
 	uint32_t block_size;
 	/* What is read beyond what was asked for: so many bytes at a time are
-	 * tried for, and nothing at or above an LSN that is still written to. */
+	 * tried for (0: as many as are of use), and nothing at or above an LSN
+	 * that is still written to. */
 	size_t ahead;
 	uint64_t limit;
 
@@ -35,6 +36,8 @@ struct jnl_view {
 	size_t window_len;	/* allocated */
 	uint64_t from;		/* offset of window[0] in the segment */
 	size_t have;		/* valid bytes */
+	uint64_t in_order;	/* bytes read one after the other */
+	uint64_t fetched;	/* offset below which all was asked for */
 };
 
 void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,

@@ -93,7 +93,7 @@ ssize_t jnl_read_full(struct jnl_sys *sys, int fd, void *buf, size_t len,
 
 	while (done < len) {
 		ssize_t n = sys->pread(sys, fd, p + done, len - done,
-				       offset + done);
+				       offset + done, 0);
 
 		if (n < 0) {
 			int err = retry((int)n, &tries);

@@ -44,9 +44,11 @@ static int linux_close(struct jnl_sys *sys, int fd)
 }
 
 static ssize_t linux_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			   uint64_t offset)
+			   uint64_t offset, int rwf)
 {
-	ssize_t n = pread(fd, buf, len, (off_t)offset);
+	struct iovec iov = { .iov_base = buf, .iov_len = len };
+	ssize_t n = rwf ? preadv2(fd, &iov, 1, (off_t)offset, rwf) :
+			  pread(fd, buf, len, (off_t)offset);
 
 	(void)sys;
 	return n < 0 ? -errno : n;

@@ -33,8 +33,9 @@ struct jnl_sys {
 	int (*openat)(struct jnl_sys *sys, int dirfd, const char *name,
 		      int flags, mode_t mode);
 	int (*close)(struct jnl_sys *sys, int fd);
+	/* rwf: 0, or RWF_NOWAIT for what the page cache has (preadv2(2)). */
 	ssize_t (*pread)(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			 uint64_t offset);
+			 uint64_t offset, int rwf);
 	/* rwf: 0, or of RWF_DSYNC and RWF_ATOMIC (pwritev2(2)). */
 	ssize_t (*pwrite)(struct jnl_sys *sys, int fd, const void *buf,
 			  size_t len, uint64_t offset, int rwf);

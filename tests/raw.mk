@@ -4,7 +4,8 @@ noinst_HEADERS += tests/lib/device.h tests/unit/raw.h
 if HAVE_CHECK
 raw_tests = tests/unit/test_raw_format tests/unit/test_raw \
 	tests/unit/test_raw_refused tests/unit/test_raw_names \
-	tests/unit/test_raw_fault tests/unit/test_raw_measure
+	tests/unit/test_raw_fault tests/unit/test_raw_measure \
+	tests/unit/test_overtaken
 check_PROGRAMS += $(raw_tests)
 TESTS += $(raw_tests)
 tests_unit_test_raw_format_CFLAGS = $(unit_cflags)
@@ -24,6 +25,10 @@ tests_unit_test_raw_measure_SOURCES = tests/unit/test_raw_measure.c \
 	tests/lib/device.c
 tests_unit_test_raw_measure_CFLAGS = $(unit_cflags)
 tests_unit_test_raw_measure_LDADD = $(unit_ldadd)
+tests_unit_test_overtaken_SOURCES = tests/unit/test_overtaken.c \
+	tests/lib/device.c
+tests_unit_test_overtaken_CFLAGS = $(unit_cflags)
+tests_unit_test_overtaken_LDADD = $(unit_ldadd)
 tests_unit_test_raw_fault_SOURCES = tests/unit/test_raw_fault.c \
 	tests/lib/device.c
 tests_unit_test_raw_fault_CFLAGS = $(unit_cflags)

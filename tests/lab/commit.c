@@ -159,7 +159,7 @@ static unsigned int count_untorn(const char *path)
 		fd = at.sys->openat(at.sys, at.dirfd, name, O_RDONLY, 0);
 		for (uint64_t offset = size; fd >= 0 &&
 		     offset < at.rec.geometry.segment_size; offset += size) {
-			if (at.sys->pread(at.sys, fd, block, size, offset) ==
+			if (at.sys->pread(at.sys, fd, block, size, offset, 0) ==
 				(ssize_t)size &&
 			    jnl_batch_decode(block, at.rec.seed, &h))
 				n += !!(h.flags & JNL_BATCH_UNTORN);

@@ -62,7 +62,7 @@ static int f_close(struct jnl_sys *s, int fd)
 }
 
 static ssize_t f_pread(struct jnl_sys *s, int fd, void *buf, size_t len,
-		       uint64_t offset)
+		       uint64_t offset, int rwf)
 {
 	if (hit(FAULT(s), FAULT_PREAD)) {
 		if (!FAULT(s)->short_to)
@@ -70,7 +70,7 @@ static ssize_t f_pread(struct jnl_sys *s, int fd, void *buf, size_t len,
 		if (len > FAULT(s)->short_to)
 			len = FAULT(s)->short_to;
 	}
-	return BASE(s)->pread(BASE(s), fd, buf, len, offset);
+	return BASE(s)->pread(BASE(s), fd, buf, len, offset, rwf);
 }
 
 static ssize_t f_pwrite(struct jnl_sys *s, int fd, const void *buf, size_t len,

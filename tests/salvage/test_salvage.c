@@ -289,6 +289,63 @@ START_TEST(numbers_far_apart_are_refused)
 }
 END_TEST
 
+START_TEST(a_number_beyond_every_lsn_is_refused_where_it_is_the_only_one)
+{
+	char *was = scratch_path(from, "0000000000000000.seg");
+	char *is = scratch_path(from, "ffffffffffffffff.seg");
+
+	make(3, 100);
+	for (uint64_t n = IMAGE_FILES; n; n--)
+		image_remove(&image, n);
+	image_store(&image, from);
+	ck_assert_int_eq(rename(was, is), 0);
+	ck_assert_int_eq(salvage_with(&real, &real, to), -EFBIG);
+	ck_assert_ptr_ne(strstr(rep.message, "give them back their names"),
+			 NULL);
+	ck_assert_int_lt(access(to, F_OK), 0);
+	free(was);
+	free(is);
+}
+END_TEST
+
+/* What has a segment's name and is no file hides that segment alone. */
+static void check_no_file(int (*put)(const char *path, mode_t mode))
+{
+	char *name = scratch_path(from, "0000000000000001.seg");
+	uint64_t all[BATCHES];
+
+	make(14, 11000);
+	ck_assert_int_ge(image.files, 3);
+	image_remove(&image, 1);
+	image_store(&image, from);
+	salvage();
+	ck_assert_int_eq(holes, 1);
+	image_clear(to);
+	ck_assert_int_eq(rmdir(to), 0);
+	ck_assert_int_eq(put(name, 0700), 0);
+	salvage();
+	ck_assert_int_eq(holes, 1);
+	ck_assert_uint_eq(hole[0].from, IMAGE_SEGMENT + IMAGE_BLOCK);
+	ck_assert_uint_eq(hole[0].to, 2 * IMAGE_SEGMENT);
+	ck_assert_int_eq(hole[0].why, JOURNAL_BAD_SEGMENT);
+	ck_assert_int_ge(records_in(to, NULL, all, BATCHES), 6);
+	free(name);
+}
+
+START_TEST(a_directory_or_a_pipe_named_as_a_segment_hides_that_one_alone)
+{
+	char *name = scratch_path(from, "0000000000000001.seg");
+
+	check_no_file(mkdir);
+	ck_assert_int_eq(rmdir(name), 0);
+	image_clear(to);
+	ck_assert_int_eq(rmdir(to), 0);
+	image_clear(from);
+	check_no_file(mkfifo);
+	free(name);
+}
+END_TEST
+
 START_TEST(memory_is_no_place_for_a_salvaged_journal)
 {
 	static const struct jnl_env unchosen;
@@ -582,6 +639,8 @@ RUN_SUITE_WITH("salvage", 120, setup, teardown,
 	without_a_header_that_is_good_nothing_is_made,
 	as_many_files_of_another_journal_are_refused,
 	numbers_far_apart_are_refused,
+	a_number_beyond_every_lsn_is_refused_where_it_is_the_only_one,
+	a_directory_or_a_pipe_named_as_a_segment_hides_that_one_alone,
 	memory_is_no_place_for_a_salvaged_journal,
 	a_hole_is_told_at_each_seek_into_it_and_not_behind,
 	a_block_device_is_salvaged_into_a_directory,

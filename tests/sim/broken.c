@@ -272,9 +272,9 @@ static bool segment_of(struct sim *s, int fd, uint64_t *ret_number)
 
 /* Every batch in its place links to whatever lies before it. */
 static ssize_t read_unchained(struct jnl_sys *sys, int fd, void *buf,
-			      size_t len, uint64_t offset)
+			      size_t len, uint64_t offset, int rwf)
 {
-	ssize_t n = true_table()->pread(sys, fd, buf, len, offset);
+	ssize_t n = true_table()->pread(sys, fd, buf, len, offset, rwf);
 	struct image im = { .unchained = true };
 	uint64_t number, prev = 0;
 
@@ -306,9 +306,9 @@ static void unchained(struct world *w, struct sim *s, bool opening)
 
 /* Behind the end of the chain nothing is looked at. */
 static ssize_t read_no_scan(struct jnl_sys *sys, int fd, void *buf,
-			    size_t len, uint64_t offset)
+			    size_t len, uint64_t offset, int rwf)
 {
-	ssize_t n = true_table()->pread(sys, fd, buf, len, offset);
+	ssize_t n = true_table()->pread(sys, fd, buf, len, offset, rwf);
 	struct image im = { 0 };
 	uint64_t number;
 

@@ -312,8 +312,9 @@ static int do_list(struct jnl_sys *sys, int dirfd, jnl_list_fn fn, void *arg)
  * Bytes
  */
 
+/* Of what is asked for without waiting the cache never has all. */
 static ssize_t do_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			uint64_t offset)
+			uint64_t offset, int rwf)
 {
 	struct sim *s = sim_of(sys);
 	struct sim_fd *f = sim_fd_of(s, fd);
@@ -324,6 +325,10 @@ static ssize_t do_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
 		return -EBADF;
 	if (f->direct && (offset | len | (uintptr_t)buf) % SIM_SECTOR)
 		return -EINVAL;
+	if (rwf == RWF_NOWAIT)
+		len /= 2;
+	else if (rwf)
+		return -EOPNOTSUPP;
 	return (ssize_t)sim_read(s->disk, f->file, buf, len, offset,
 				 f->direct);
 }

@@ -38,7 +38,7 @@ static void put(int fd, char c, uint32_t block, uint32_t blocks, int rwf)
 static char get(int fd, uint32_t block)
 {
 	ck_assert_int_ge(sim.sys.pread(&sim.sys, fd, buf, SIM_BLOCK,
-				       block * SIM_BLOCK), 0);
+				       block * SIM_BLOCK, 0), 0);
 	return (char)buf[0];
 }
 

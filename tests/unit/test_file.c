@@ -37,9 +37,9 @@ static ssize_t fake_pwrite(struct jnl_sys *sys, int fd, const void *buf,
 }
 
 static ssize_t fake_pread(struct jnl_sys *sys, int fd, void *buf, size_t len,
-			  uint64_t offset)
+			  uint64_t offset, int rwf)
 {
-	return fake_pwrite(sys, fd, buf, len, offset, 0);
+	return fake_pwrite(sys, fd, buf, len, offset, rwf);
 }
 
 static int fake_fdatasync(struct jnl_sys *sys, int fd)

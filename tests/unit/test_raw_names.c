@@ -189,9 +189,9 @@ START_TEST(no_byte_goes_outside_of_a_slot)
 	ck_assert_int_eq(sys->pwrite(sys, fd, block, 4096, SMALL - 512, 0),
 			 -EFBIG);
 	ck_assert_int_eq(sys->pwrite(sys, fd, block, 1, UINT64_MAX, 0), -EFBIG);
-	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, SMALL - 512), 512);
-	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, SMALL), 0);
-	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, UINT64_MAX), 0);
+	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, SMALL - 512, 0), 512);
+	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, SMALL, 0), 0);
+	ck_assert_int_eq(sys->pread(sys, fd, block, 4096, UINT64_MAX, 0), 0);
 	ck_assert_int_eq(sys->close(sys, fd), 0);
 	ck_assert_int_eq(sys->close(sys, lock), 0);
 	ck_assert_int_eq(sys->close(sys, dirfd), 0);

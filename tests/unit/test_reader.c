@@ -183,6 +183,40 @@ START_TEST(a_record_as_long_as_the_one_before_is_judged_like_any_other)
 }
 END_TEST
 
+START_TEST(of_many_records_of_one_length_each_is_judged)
+{
+	static const uint64_t wrong[] = {
+		15, 17, 24, 0, 16 | 1ull << 63, UINT64_MAX,
+	};
+	uint8_t body[11 * 24];
+
+	memset(body, 0xa5, sizeof(body));
+	for (int i = 0; i < 11; i++)
+		jnl_put64(body + i * 24, 16);
+	for (uint32_t n = 0; n < 14; n++)
+		ck_assert_int_eq(jnl_records_good(body, sizeof(body), n),
+				 n == 11);
+	for (uint32_t cut = 8; cut < sizeof(body); cut += 8)
+		ck_assert(!jnl_records_good(body, sizeof(body) - cut, 11));
+	for (int i = 0; i < 11; i++) {
+		for (size_t k = 0; k < sizeof(wrong) / sizeof(*wrong); k++) {
+			jnl_put64(body + i * 24, wrong[k]);
+			ck_assert(!jnl_records_good(body, sizeof(body), 11));
+		}
+		/* one that is longer by the next one, which is none then */
+		jnl_put64(body + i * 24, 40);
+		ck_assert_int_eq(jnl_records_good(body, sizeof(body), 10),
+				 i < 10);
+		/* and a void */
+		jnl_void_put(body + i * 24, 24);
+		ck_assert(jnl_records_good(body, sizeof(body), 10));
+		ck_assert(!jnl_records_good(body, sizeof(body), 11));
+		memset(body + i * 24, 0xa5, 24);
+		jnl_put64(body + i * 24, 16);
+	}
+}
+END_TEST
+
 /* ------------------------------------------------------------------------
  * journal_read_many()
  */
@@ -709,6 +743,7 @@ RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  records_of_any_lengths_come_as_they_were_appended_from_any_lsn,
 	  a_child_of_fork_gets_nothing_in_the_middle_of_a_batch,
 	  a_record_as_long_as_the_one_before_is_judged_like_any_other,
+	  of_many_records_of_one_length_each_is_judged,
 	  records_at_random_lsns_are_those_that_come_in_order,
 	  a_buffer_that_is_too_small_is_left_alone_and_told_the_length,
 	  whatever_call_fails_no_record_is_wrong_and_the_next_try_is_right,
