@@ -55,33 +55,33 @@ int journal_reserve(journal *j, size_t len,
 }
 
 struct publishing {
-	struct jnl_reserved *r;
+	uint64_t id;
 	size_t used;
 	uint64_t lsn;
 };
 
+/* Looked up at each try: while it waits for room the lock is given up. */
 static int publish_step(struct jnl_engine *e, void *arg)
 {
 	struct publishing *s = arg;
+	struct jnl_reserved *r = jnl_reserve_find(e, s->id);
 
-	return jnl_reserve_publish(e, s->r, s->used, &s->lsn);
+	if (!r || s->used > r->len)
+		return -EINVAL;
+	return jnl_reserve_publish(e, r, s->used, &s->lsn);
 }
 
 int journal_publish(journal *j, struct journal_reservation *reservation,
 		    size_t used, uint64_t *ret_lsn)
 {
-	struct publishing s = { .used = used };
+	struct publishing s = { .id = reservation->id, .used = used };
 	int ret, state;
 
 	ret = usable(j);
 	if (ret < 0)
 		return ret;
 	state = jnl_enter(j);
-	s.r = jnl_reserve_find(&j->engine, reservation->id);
-	if (!s.r || used > s.r->len)
-		ret = -EINVAL;
-	else
-		ret = jnl_put_through(j, publish_step, &s);
+	ret = jnl_put_through(j, publish_step, &s);
 	jnl_pass_on(j);
 	jnl_cancel_restore(state);
 	if (ret < 0)

@@ -276,6 +276,57 @@ START_TEST(a_handle_that_has_ended_is_refused)
 }
 END_TEST
 
+/* What somebody does with a copy of a handle while it waits for room. */
+static struct {
+	struct fault fault;
+	journal *j;
+	struct journal_reservation copy;
+} other;
+
+static ssize_t on_pwrite(struct jnl_sys *sys, int fd, const void *buf,
+			 size_t len, uint64_t offset, int rwf)
+{
+	struct jnl_sys *base = other.fault.base;
+
+	(void)sys;
+	if (other.copy.id)
+		ck_assert_int_eq(journal_abandon(other.j, &other.copy), 0);
+	return base->pwrite(base, fd, buf, len, offset, rwf);
+}
+
+START_TEST(a_handle_that_ends_while_it_waits_for_room_is_refused)
+{
+	static uint8_t large[40000];
+	struct iovec iov = { large, sizeof(large) };
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_flush, .no_helper = true };
+	struct journal_reservation r;
+	uint64_t lsn;
+
+	setup();
+	fault_init(&other.fault, jnl_sys_linux());
+	env.sys = &other.fault.sys;
+	o.flags = JOURNAL_CREATE;
+	o.queue_depth = 1;
+	o.record_max = sizeof(large);
+	ck_assert_int_eq(jnl_open(&other.j, path, &o, &env), 0);
+	r = reserve(other.j, sizeof(large));
+	memset(r.data, 'r', sizeof(large));
+	/* A commit that cannot wait for it; then every image is in use. */
+	ck_assert_int_eq(journal_commit(other.j, &iov, 1, &lsn), 0);
+	ck_assert_int_eq(journal_append(other.j, &iov, 1, NULL), 0);
+	ck_assert_int_eq(journal_append(other.j, &iov, 1, NULL), 0);
+	other.copy = r;
+	other.fault.sys.pwrite = on_pwrite;
+	ck_assert_int_eq(journal_publish(other.j, &r, sizeof(large), &lsn),
+			 -EINVAL);
+	/* It did wait, and the copy has ended. */
+	ck_assert_uint_eq(other.copy.id, 0);
+	ck_assert_int_eq(journal_close(other.j), 0);
+	teardown();
+}
+END_TEST
+
 START_TEST(a_child_has_no_reservations)
 {
 	struct journal_reservation r, more;
@@ -501,6 +552,8 @@ int main(void)
 	EACH_DRIVER(what_is_not_published_is_not_there);
 	EACH_DRIVER(a_journal_is_closed_whatever_is_reserved_where);
 	tcase_add_test(tc, a_handle_that_has_ended_is_refused);
+	tcase_add_test(tc,
+		       a_handle_that_ends_while_it_waits_for_room_is_refused);
 	tcase_add_test(tc, a_child_has_no_reservations);
 	tcase_add_test(tc, a_loop_s_late_record_is_told_to_come_again);
 	tcase_add_test(tc, a_failed_journal_publishes_nothing_and_closes);
