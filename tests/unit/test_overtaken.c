@@ -15,6 +15,7 @@ static struct {
 	long at, times;		/* counted down; at 0: not at all */
 	unsigned long calls;	/* the reader's */
 	bool busy;
+	bool ends;		/* and the next one goes on */
 } writer;
 
 static struct jnl_sys *real(void)
@@ -26,6 +27,10 @@ static struct jnl_sys *real(void)
 static void go_on(void)
 {
 	writer.busy = true;
+	if (writer.ends) {
+		ck_assert_int_eq(journal_close(writer.j), 0);
+		writer.j = open_journal();
+	}
 	ck_assert_int_eq(journal_trim(writer.j, lsn_of[appended - 1]), 0);
 	put(writer.j, 9);
 	writer.busy = false;
@@ -212,23 +217,28 @@ static void picks(void)
 }
 
 /* At each of the reader's calls, and at some of them one after the other. */
+static void sweep_through(void (*reader)(void), bool raw, long times,
+			  bool ends)
+{
+	for (long k = 1;; k++) {
+		begin(raw);
+		writer.at = k;
+		writer.times = times;
+		writer.ends = ends;
+		reader();
+		end(raw);
+		if (writer.at)
+			break;
+	}
+	ck_assert_uint_gt(writer.calls, 10);
+}
+
 static void sweep(void (*reader)(void))
 {
-	static const long times[] = { 1, 3 };
-
 	for (int raw = 0; raw < 2; raw++) {
-		for (int i = 0; i < 2; i++) {
-			for (long k = 1;; k++) {
-				begin(raw);
-				writer.at = k;
-				writer.times = times[i];
-				reader();
-				end(raw);
-				if (writer.at)
-					break;
-			}
-			ck_assert_uint_gt(writer.calls, 10);
-		}
+		sweep_through(reader, raw, 1, false);
+		sweep_through(reader, raw, 3, false);
+		sweep_through(reader, raw, 1, true);
 	}
 }
 
