@@ -3,8 +3,9 @@
  *
  * Reading forward costs one system call and one copy per window; what a
  * window still has of the next request is kept.  Where that has to wait for
- * the medium, the page cache is told to fetch what follows, so that several
- * reads are in flight; what is cached costs nothing more.
+ * the medium, the page cache is told to fetch what follows, and past the cache
+ * windows are large, so that several reads are in flight; what is cached costs
+ * nothing more.
  */
 #include "config.h"
 
@@ -17,12 +18,16 @@
 #include "journal/view.h"
 #include "lib/file.h"
 
-/* Fits a second-level cache, and is large enough for direct reads. */
+/* Fits a second-level cache. */
 #define WINDOW	(256u * 1024)
 
-/* So much has been read in order before more than is asked for is fetched, and
- * so much is fetched at a time. */
+/*
+ * So much has been read in order before more is asked for than is needed now:
+ * past the cache windows that are many commands to a drive, all of them at
+ * once; through it what the kernel is to fetch, at a time.
+ */
 #define IN_ORDER	(512u * 1024)
+#define LARGE		(2u << 20)
 #define FETCH		(64ull << 20)
 
 void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,
@@ -33,7 +38,6 @@ void jnl_view_init(struct jnl_view *v, struct jnl_sys *sys, int dirfd,
 	v->dirfd = dirfd;
 	v->past_cache = past_cache;
 	v->fd = -1;
-	v->ahead = WINDOW;
 	v->limit = UINT64_MAX;
 }
 
@@ -125,12 +129,19 @@ static int open_segment(struct jnl_view *v, uint64_t number)
 	return 0;
 }
 
+static size_t ahead(const struct jnl_view *v)
+{
+	if (v->ahead)
+		return v->ahead;
+	return v->direct && v->in_order >= IN_ORDER ? LARGE : WINDOW;
+}
+
 static int reserve(struct jnl_view *v, size_t len)
 {
 	uint8_t *grown;
 
-	if (len < v->ahead)
-		len = v->ahead;
+	if (len < ahead(v))
+		len = ahead(v);
 	if (v->window_len >= len)
 		return 0;
 	grown = jnl_buffer_alloc(len);
@@ -187,18 +198,20 @@ static int load(struct jnl_view *v, uint64_t offset, size_t len, uint64_t end)
 	if (offset >= v->from && offset - v->from <= v->have &&
 	    len <= v->have - (offset - v->from))
 		return 0;
+	if (!v->have || offset < v->from || offset - v->from > v->have)
+		v->in_order = v->fetched = 0;
 	ret = reserve(v, len);
 	if (ret < 0)
 		return ret;
-	if (!v->have || offset < v->from || offset - v->from > v->have)
-		v->in_order = v->fetched = 0;
 	if (offset >= v->from && offset - v->from < v->have) {
 		keep = v->have - (size_t)(offset - v->from);
-		memmove(v->window, v->window + (offset - v->from), keep);
+		if (offset != v->from)
+			memmove(v->window, v->window + (offset - v->from),
+				keep);
 	}
 	v->from = offset;
 	v->have = keep;
-	want = v->window_len - keep;
+	want = (len > ahead(v) ? len : ahead(v)) - keep;
 	if (want > end - offset - keep)
 		want = (size_t)(end - offset - keep);
 	n = read_file(v, v->window + keep, want, offset + keep, end);

@@ -24,7 +24,8 @@ struct jnl_view {
 	uint64_t segment_size;
 	uint32_t block_size;
 	/* What is read beyond what was asked for: so many bytes at a time are
-	 * tried for, and nothing at or above an LSN that is still written to. */
+	 * tried for (0: as many as are of use), and nothing at or above an LSN
+	 * that is still written to. */
 	size_t ahead;
 	uint64_t limit;
 

@@ -14,6 +14,16 @@ start_writer() {
 	exec 9>input
 }
 
+# The writer has read all there is, and waits.  Where a pipe cannot be asked
+# a moment is to be enough.
+idle() {
+	"${PYTHON3:-python3}" -c 'import fcntl, struct, sys, termios
+got = fcntl.ioctl(9, termios.FIONREAD, b"1234")
+sys.exit(struct.unpack("i", got)[0] > 0)' 2>/dev/null ||
+		{ [ $? -ne 1 ] && sleep 1; } || return 1
+	grep -q '^State:[[:space:]]*S' "/proc/$writer/status"
+}
+
 acks_are() {
 	[ "$(wc -l <acks)" -eq "$1" ]
 }
@@ -150,6 +160,8 @@ for number in 15 1; do
 	wait_for 100 [ -f j11/0000000000000000.seg ] || bad "no journal"
 	wait_for 100 sh -c '"$0" info --json j11 | grep -q "\"writer\":true"' \
 		"$tool" || bad "no writer"
+	# It has what was written, and waits for more.
+	wait_for 100 idle || bad "it does not take its input"
 	sleep 0.2
 	kill -"$number" "$writer"
 	have=0
@@ -164,7 +176,8 @@ done
 
 begin "a reader of the LSNs that goes away ends it without a message"
 mkfifo gone
-counted 1 2000 >lines
+# So many that their LSNs do not fit into a pipe that nobody reads.
+seq 1 20000 >lines
 { have=0; "$tool" append j12 <lines 2>err || have=$?; echo "$have" >code; } >gone &
 head -n 1 <gone >out
 wait

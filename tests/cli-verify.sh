@@ -76,7 +76,7 @@ while read -r file byte bit; do
 	file=flipped/${file#j/}
 	"$forge" flip "$file" "$byte" "$bit"
 	have=0
-	timeout -k 5 60 "$tool" verify flipped >out 2>err || have=$?
+	timeout -k 5 300 "$tool" verify flipped >out 2>err || have=$?
 	"$forge" flip "$file" "$byte" "$bit"
 	if [ "$have" -ne 1 ]; then
 		missed=$((missed + 1))

@@ -16,7 +16,7 @@ answers_behind_the_medium() {
 	rm -rf kv
 	start_program "$1" --segment-size 1M --record-max 64K
 	good=0
-	timeout -k 5 60 "$python" "$client" medium "$sock" kv/journal 15 \
+	timeout -k 5 300 "$python" "$client" medium "$sock" kv/journal 15 \
 		>out 2>err || good=$?
 	carrier=$(info journal_carrier)
 	kill_server

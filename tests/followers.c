@@ -47,7 +47,10 @@
 #define SEGMENT_SIZE	65536
 #define TEXT_MAX	3000
 #define GROUP_MAX	6
-#define CATCH_UP_S	30
+#define CATCH_UP_S	300
+/* So many are seen by each at least, however long the disk takes. */
+#define SEEN_MIN	200
+#define LIMIT_S		300
 /* Seen so often before the witness, and one in 100: preempted. */
 #define EARLY_MAX	20
 
@@ -504,6 +507,14 @@ static void torment(void)
 	}
 }
 
+static bool enough(void)
+{
+	for (int i = 0; i < FOLLOWERS; i++)
+		if (atomic_load(&world->follower[i].given) < SEEN_MIN)
+			return false;
+	return true;
+}
+
 /* All are where recovery ends. */
 static void catch_up(uint32_t last)
 {
@@ -556,7 +567,7 @@ static void report(uint32_t last)
 
 int main(int argc, char **argv)
 {
-	uint64_t until;
+	uint64_t until, limit;
 	uint32_t last;
 
 	if (argc != 4) {
@@ -572,7 +583,10 @@ int main(int argc, char **argv)
 	for (int id = FOLLOWERS; id >= 0; id--)
 		start(id);
 	until = now_ns() + strtoul(argv[2], NULL, 10) * 1000000000ull;
-	while (now_ns() < until) {
+	limit = until + LIMIT_S * 1000000000ull;
+	while (now_ns() < until || !enough()) {
+		if (now_ns() > limit)
+			die(1, "too little was seen in %d s", LIMIT_S);
 		pause_us(50000 + pick(150000));
 		for (int id = 0; id <= FOLLOWERS; id++)
 			reap(id, false);

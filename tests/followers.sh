@@ -2,14 +2,16 @@
 # A producer and three followers in other processes, with small segments, used
 # again and given back, and SIGKILLs of all of them: see tests/followers.c.
 #
-# JOURNAL_TEST_FOLLOW_S  seconds for each (default 6 and 4)
-# JOURNAL_TEST_SEED      replays the same choices; the moments still vary
+# JOURNAL_TEST_FOLLOW_S  seconds for each (default 6 and 4), and as many more as
+#                        it takes for some hundred records to be seen
+# JOURNAL_TEST_SEED      other choices (default 1, or random); the moments vary
+#                        anyway
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
 
 program=$builddir/tests/followers
-seed=${JOURNAL_TEST_SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+seed=$(test_seed)
 echo "seed $seed"
 loop=
 cleanup() {
@@ -20,13 +22,11 @@ cleanup() {
 go() {
 	seconds=${JOURNAL_TEST_FOLLOW_S:-$2}
 	have=0
-	timeout -k 5 $((seconds + 120)) "$program" "$1" "$seconds" "$seed" \
+	timeout -k 5 $((seconds + 700)) "$program" "$1" "$seconds" "$seed" \
 		>out 2>err || have=$?
 	[ "$have" -eq 0 ] || bad "ends with $have"
 	cat out
-	seen=$(awk '/^follower/ { n += $3 } END { print n + 0 }' out)
 	gaps=$(sed -n 's/^follower 2.* in \([0-9]*\) gaps.*/\1/p' out)
-	[ "$seen" -gt $((seconds * 100)) ] || bad "only $seen were seen"
 }
 
 begin "three followers see what is durable, each record once, whoever is killed"

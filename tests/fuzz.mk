@@ -36,5 +36,6 @@ TESTS += tests/fuzz/replay.sh
 FUZZ_SECONDS = 60
 fuzz: tests/fuzz/replay
 	tests/fuzz/replay --seconds=$(FUZZ_SECONDS) \
+	  --seed=$${JOURNAL_TEST_SEED:-1} \
 	  $(srcdir)/tests/probe/machines/*.machine
 .PHONY: fuzz

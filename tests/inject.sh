@@ -51,10 +51,10 @@ look() {
 	[ "$have" -ne 0 ] || [ "$least" -eq "$records" ] ||
 		bad "$where: exit status 0, and $least acknowledged"
 	have=0
-	timeout -k 5 30 "$tool" cat --lsn j >out 2>err || have=$?
+	timeout -k 5 300 "$tool" cat --lsn j >out 2>err || have=$?
 	[ "$have" -eq 0 ] || bad "$where: cat ends with $have"
 	compare "$least"
-	timeout -k 5 30 "$tool" verify j >out 2>err ||
+	timeout -k 5 300 "$tool" verify j >out 2>err ||
 		bad "$where: verify: $(tail -n 1 out)"
 	if ! append j <beginning >more 2>err; then
 		bad "$where: the next run fails"
@@ -80,7 +80,7 @@ fault() {
 	cp -a "base $method" j
 	cp "acks $method" acks
 	have=0
-	timeout -k 5 30 strace -f -o trace "$@" "$tool" append \
+	timeout -k 5 300 strace -f -o trace "$@" "$tool" append \
 		--record-max 4K --method "$method" j <input >>acks 2>err || have=$?
 	if ! grep INJECTED trace >/dev/null; then
 		bad "$where: no call failed"

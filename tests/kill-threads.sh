@@ -9,6 +9,7 @@
 #
 # JOURNAL_TEST_KILLS     how many (default 40; 12 in a sanitizer's build)
 # JOURNAL_TEST_LANDINGS  how many of the others (default 6)
+# JOURNAL_TEST_SEED      other moments (default 1, or random); they vary anyway
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
@@ -18,6 +19,7 @@ kills=40
 ! sanitized || kills=12
 kills=${JOURNAL_TEST_KILLS:-$kills}
 threads=16
+seed=$(test_seed)
 
 writer=
 group=
@@ -26,12 +28,23 @@ cleanup() {
 	[ -z "$group" ] || rmdir "$group" 2>/dev/null || :
 }
 
+# More acknowledgements than that.
+more_than() {
+	[ "$(wc -c <acks)" -gt "$1" ]
+}
+
 # One life of DRIVER CARRIER; ends it after a moment.
 one_life() {
+	touch acks
+	acked=$(wc -c <acks)
 	"$program" append j acks trims "$life" "$1" "$2" "$threads" 2>err &
 	writer=$!
-	sleep "0.$(awk -v s="$life$$" 'BEGIN { srand(s)
-		printf "%03d", 20 + int(rand() * 150) }')"
+	# Now and then so early that the journal is being opened, else when it
+	# acknowledges something, however long that takes here.
+	[ $((life % 7)) -eq 6 ] || wait_for 100 more_than "$acked" ||
+		bad "life $life ($1, $2): nothing is acknowledged: $(cat err)"
+	sleep "$(awk -v s="$seed$life" -v n="$stretch" 'BEGIN { srand(s)
+		printf "%.3f", n * (0.02 + rand() * 0.15) }')"
 	kill -KILL "$writer" 2>/dev/null || :
 	have=0
 	wait "$writer" 2>/dev/null || have=$?
@@ -41,7 +54,7 @@ one_life() {
 		return 0
 	fi
 	have=0
-	timeout -k 5 60 "$program" check j acks trims >out 2>err || have=$?
+	timeout -k 5 300 "$program" check j acks trims >out 2>err || have=$?
 	if [ "$have" -ne 0 ]; then
 		bad "life $life ($1, $2): check ends with $have"
 		return 0
@@ -57,8 +70,17 @@ begin "after $kills kills of $threads threads everything acknowledged is there"
 life=0
 all_wanted=0
 trimmed=0
-while [ "$life" -lt "$kills" ] && [ "$case_good" = yes ]; do
-	[ $((life % 12)) -ne 0 ] || rm -rf j acks trims
+trimmed_before=0
+# A disk that is slow just now fills no segment in such a life: longer ones.
+stretch=1
+while [ "$case_good" = yes ] && { [ "$life" -lt "$kills" ] ||
+	{ [ "$trimmed" -le $((kills / 4)) ] && [ "$life" -lt 200 ]; }; }; do
+	if [ $((life % 12)) -eq 0 ]; then
+		rm -rf j acks trims
+		[ "$life" -eq 0 ] || [ $((trimmed - trimmed_before)) -ge 4 ] ||
+			[ "$stretch" -ge 64 ] || stretch=$((stretch * 2))
+		trimmed_before=$trimmed
+	fi
 	case $((life % 6)) in
 	0) one_life caller pwritev2 ;;
 	1) one_life thread - ;;
@@ -122,14 +144,14 @@ else
 		writer=
 		have=0
 		if [ $((life % 2)) -eq 0 ]; then
-			timeout -k 5 60 "$program" land j >out 2>err || have=$?
+			timeout -k 5 300 "$program" land j >out 2>err || have=$?
 			[ "$(cat out)" -lt 20 ] || held=$((held + 1))
 		else
-			timeout -k 5 60 "$program" check j acks - >out 2>err ||
+			timeout -k 5 300 "$program" check j acks - >out 2>err ||
 				have=$?
 		fi
 		[ "$have" -eq 0 ] || bad "life $life: ends with $have"
-		timeout -k 5 60 "$program" check j acks - >out 2>err ||
+		timeout -k 5 300 "$program" check j acks - >out 2>err ||
 			bad "life $life: something is lost"
 		life=$((life + 1))
 	done

@@ -102,7 +102,7 @@ essence() {
 	done
 
 	begin "$fs: what a kill leaves is complete"
-	if ! JOURNAL_TEST_KILLS=12 TMPDIR=$mnt timeout -k 5 60 sh "$tests/kill.sh" \
+	if ! JOURNAL_TEST_KILLS=12 TMPDIR=$mnt timeout -k 5 300 sh "$tests/kill.sh" \
 		>killed 2>&1; then
 		cat killed
 		bad "see above"
@@ -116,7 +116,7 @@ used_again() {
 		skip_case "tests/unit/test_recycle was not built"
 		return 0
 	fi
-	if ! TMPDIR=$mnt timeout -k 5 60 "$program" >used 2>&1; then
+	if ! TMPDIR=$mnt timeout -k 5 300 "$program" >used 2>&1; then
 		cat used
 		bad "see above"
 	fi
@@ -263,7 +263,7 @@ failing_device() {
 		return 0
 	fi
 	have=0
-	timeout -k 5 60 "$tool" cat "$mnt/j" >out 2>err || have=$?
+	timeout -k 5 300 "$tool" cat "$mnt/j" >out 2>err || have=$?
 	got=$(wc -l <out)
 	echo "#   $n acknowledged, $got read back, cat ends with $have"
 	head -n "$got" lines >want

@@ -4,6 +4,7 @@
 #
 # JOURNAL_TEST_KILLS     how often a writer is killed (default 12)
 # JOURNAL_TEST_LANDINGS  how often with writes under way (default 4)
+# JOURNAL_TEST_SEED      other moments (default 1, or random); they vary anyway
 set -eu
 . "${srcdir:-.}/tests/lib.sh"
 cd "$scratch"
@@ -85,8 +86,14 @@ says "$dev" 'device'
 run 0 "$tool" salvage "$dev" saved
 run 0 "$tool" cat saved
 same out want
-timeout 2 "$tool" cat --follow "$dev" >followed 2>err || :
+"$tool" cat --follow "$dev" >followed 2>err &
+writer=$!
+wait_for 100 cmp -s followed want || bad "followed and want differ"
+sleep 0.5
 same followed want
+kill "$writer" || bad "it has ended: $(cat err)"
+wait "$writer" 2>/dev/null || :
+writer=
 
 begin "a full device ends it with a message, and a larger one goes on"
 gone "$dev"
@@ -205,8 +212,11 @@ run 0 "$tool" info "$dev"
 grep -q '^slots: *78$' out || bad "not 78 slots"
 
 begin "a device that is read-only can be read"
+# Another device of the same file: its number may be somebody else's by now.
 losetup -d "$dev"
-losetup -r "$dev" "$image"
+loops=$(echo "$loops" | sed "s#$dev\$##; s#$dev ##")
+dev=$(losetup --find --show -r "$image")
+loops="$loops $dev"
 run 0 "$tool" cat "$dev"
 run 0 "$tool" verify "$dev"
 run 2 "$tool" append "$dev" <lines
@@ -242,12 +252,23 @@ else
 fi
 gone "$dev"
 
+# More acknowledgements than that.
+more_than() {
+	[ "$(wc -c <acks)" -gt "$1" ]
+}
+
 # One life of DRIVER CARRIER; ends it after a moment.
 one_life() {
+	touch acks
+	acked=$(wc -c <acks)
 	"$program" append "$dev" acks trims "$life" "$1" "$2" 16 2>err &
 	writer=$!
-	sleep "0.$(awk -v s="$life$$" 'BEGIN { srand(s)
-		printf "%03d", 20 + int(rand() * 150) }')"
+	# Now and then so early that the journal is being opened, else when it
+	# acknowledges something, however long that takes here.
+	[ $((life % 7)) -eq 6 ] || wait_for 100 more_than "$acked" ||
+		bad "life $life ($1, $2): nothing is acknowledged: $(cat err)"
+	sleep "$(awk -v s="$seed$life" -v n="$stretch" 'BEGIN { srand(s)
+		printf "%.3f", n * (0.02 + rand() * 0.15) }')"
 	kill -KILL "$writer" 2>/dev/null || :
 	have=0
 	wait "$writer" 2>/dev/null || have=$?
@@ -257,7 +278,7 @@ one_life() {
 		return 0
 	fi
 	have=0
-	timeout -k 5 60 "$program" check "$dev" acks trims >out 2>err || have=$?
+	timeout -k 5 300 "$program" check "$dev" acks trims >out 2>err || have=$?
 	if [ "$have" -ne 0 ]; then
 		bad "life $life ($1, $2): check ends with $have"
 		return 0
@@ -268,6 +289,8 @@ one_life() {
 }
 
 kills=${JOURNAL_TEST_KILLS:-12}
+seed=$(test_seed)
+stretch=1
 begin "after $kills kills of 16 threads everything acknowledged is there"
 device 64M
 : >acks
@@ -324,13 +347,13 @@ if slow; then
 		writer=
 		have=0
 		if [ $((life % 2)) -eq 0 ]; then
-			timeout -k 5 60 "$program" land "$dev" >out 2>err ||
+			timeout -k 5 300 "$program" land "$dev" >out 2>err ||
 				have=$?
 			[ "$(cat out)" -lt 3 ] || held=$((held + 1))
 			[ "$have" -eq 0 ] || bad "life $life: ends with $have"
 		fi
 		have=0
-		timeout -k 5 60 "$program" check "$dev" acks - >out 2>err ||
+		timeout -k 5 300 "$program" check "$dev" acks - >out 2>err ||
 			have=$?
 		[ "$have" -eq 0 ] || bad "life $life: ends with $have"
 		life=$((life + 1))

@@ -1,5 +1,5 @@
 # The rings, and the drivers over them.
-noinst_HEADERS += tests/unit/loop.h
+noinst_HEADERS += tests/unit/loop.h tests/unit/settle.h
 if HAVE_CHECK
 ring_tests = tests/unit/test_ring tests/unit/test_ring_async \
 	tests/unit/test_thread \

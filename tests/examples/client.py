@@ -304,7 +304,7 @@ def until_refused(path, log, text):
 def until_taken(path):
     """A write goes well again, soon."""
     c = Connection(path)
-    for _ in range(100):
+    for _ in range(600):
         if c.ask("SET", "taken", "yes") == b"OK":
             return
         time.sleep(0.1)

@@ -6,6 +6,7 @@
 A case that fails ends with a line on standard error and status 1.
 """
 import os
+import random
 import socket
 import sys
 import time
@@ -113,19 +114,21 @@ def fragments(path):
 def garbage(path):
     """What is no request is told so and ends its connection, no other."""
     bystander = Connection(path)
+    chance = random.Random(1)
+    noise = bytes(chance.randrange(256) for _ in range(300))
     for data in (b"*x\r\n", b"*1\r\n+PING\r\n", b"*1\r\n$-1\r\n",
                  b"*1\r\n$4\r\nPINGxx", b"*1025\r\n", b"*-2\r\n",
                  b"*99999999999999999999\r\n", b"*1\r\n$999999999999\r\n",
                  b"*" + b"1" * 40, b"*1\r\n$" + b"1" * 40,
                  b"GET \"a\"\r\n", b"word " * 1025 + b"\n", b"x" * 70000,
-                 b"*1\r\n$01\r\n", os.urandom(300) + b"\n"):
+                 b"*1\r\n$01\r\n", noise + b"\n"):
         c = Connection(path)
         c.send(data)
         reply = c.reply()
         if not isinstance(reply, Refused):
             fail(f"{show(data)}: {show(reply)}")
         if data[-1:] == b"\n" and "unknown command" in str(reply):
-            continue    # the random one was a line
+            continue    # the noise was a line
         c.at_end()
         bystander.want(b"PONG", "PING")
 
@@ -184,7 +187,7 @@ def slow_reader(path, own_kb):
         c.want(b"OK", "SET", f"quick {i}", i)
         c.want(value, "GET", "slow")
     took = time.monotonic() - began
-    if took > 20:
+    if took > 50:
         fail(f"others waited {took} s")
     grown = memory_kb(pid) - before
     # 1 MiB of replies for each and one more reply, doubled by growing
@@ -234,7 +237,7 @@ def max_clients(path, most):
             fail(f"one too many: {show(reply)}")
         over.at_end()
     c[0].close()
-    for _ in range(50):
+    for _ in range(3000):
         try:
             again = Connection(path)
             again.want(b"PONG", "PING")

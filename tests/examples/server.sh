@@ -83,7 +83,7 @@ kill_server() {
 
 # checked MODE ARGUMENT...: a check by client.py, which says what is wrong.
 checked() {
-	timeout -k 5 120 "$python" "$client" "$@" >"$scratch/out" \
+	timeout -k 5 600 "$python" "$client" "$@" >"$scratch/out" \
 		2>"$scratch/err" || bad "$1: $(tail -n 1 "$scratch/err")"
 }
 

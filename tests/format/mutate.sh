@@ -4,6 +4,8 @@
 # the format is told from one that does not.
 #
 #     mutate.sh [SEED [COUNT]]
+#
+# JOURNAL_TEST_SEED  the seed where none is given (default 1, or random)
 set -eu
 dir=${srcdir:-.}/tests/format
 read=${top_builddir:-.}/tests/format/read_golden

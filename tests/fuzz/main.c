@@ -7,7 +7,8 @@
  *                                   changes to these files for that long
  *     --seed=S --round=R FILE...    one round of that again
  *
- * A round depends on the seed, its number and the files, on nothing else.  A
+ * The seed is 1 if none is given, and one of the clock if it is "random".  A
+ * round depends on the seed, its number and the files, on nothing else.  A
  * crash, a broken rule or a round of more than ROUND_LIMIT_S seconds leaves the
  * input in fuzz-finding, and says how to see it again.
  */
@@ -28,7 +29,7 @@
 #include "tests/fuzz/mutate.h"
 #include "tests/lib/sanitized.h"
 
-#define ROUND_LIMIT_S	10
+#define ROUND_LIMIT_S	60
 #define MEMORY_LIMIT	((rlim_t)1 << 30)
 #define FINDING		"fuzz-finding"
 
@@ -153,7 +154,7 @@ int main(int argc, char **argv)
 		{ "round", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
-	uint64_t for_s = 0, seed = (uint64_t)time(NULL), round = 0, rounds = 0;
+	uint64_t for_s = 0, seed = 1, round = 0, rounds = 0;
 	bool one = false;
 	struct text *texts;
 	double end;
@@ -166,7 +167,8 @@ int main(int argc, char **argv)
 		if (c == 's')
 			for_s = number(optarg);
 		if (c == 'S')
-			seed = number(optarg);
+			seed = strcmp(optarg, "random") ?
+			       number(optarg) : (uint64_t)time(NULL);
 		if (c == 'r') {
 			round = number(optarg);
 			one = true;

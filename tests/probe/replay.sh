@@ -10,7 +10,7 @@ mkdir "$here"
 # What the program says about itself; status 1 (no method) is an answer.
 probe() {
 	have=0
-	timeout -k 5 60 "$probe" "$@" >"$scratch/out" 2>"$scratch/err" ||
+	timeout -k 5 300 "$probe" "$@" >"$scratch/out" 2>"$scratch/err" ||
 		have=$?
 	[ "$have" -le 1 ] || bad "exit code $have: journal-probe $*"
 }

@@ -17,7 +17,8 @@
  * What may be lost beside that are runs of batches that nothing proves: see
  * provable(), which is written from the chain as it was.
  *
- * The seed is printed and replays the run.
+ * The seed is printed and replays the run; without one it is JOURNAL_TEST_SEED,
+ * or 1, and "random" is one of the clock.
  */
 #include "config.h"
 
@@ -649,10 +650,19 @@ static void one(int round)
 	check_verify(&rep);
 }
 
+/* The same one each time, but for who asks for another. */
+static uint64_t seed_of(const char *text)
+{
+	if (!text || !*text)
+		return 1;
+	return strcmp(text, "random") ? strtoull(text, NULL, 0) :
+					(uint64_t)time(NULL);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 && *argv[1] ? strtoull(argv[1], NULL, 0) :
-					       (uint64_t)time(NULL);
+	uint64_t seed = seed_of(argc > 1 && *argv[1] ?
+				argv[1] : getenv("JOURNAL_TEST_SEED"));
 	int count = argc > 2 ? atoi(argv[2]) :
 		    SANITIZED || getenv("JOURNAL_TEST_VALGRIND") ? 500 : 10000;
 

@@ -546,7 +546,7 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, PATIENCE_TIMES * 60);
 #define EACH_DRIVER(test) tcase_add_loop_test(tc, test, 0, 3)
 	EACH_DRIVER(what_is_published_is_read_back_in_the_order_of_its_places);
 	EACH_DRIVER(what_is_not_published_is_not_there);

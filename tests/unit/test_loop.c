@@ -18,6 +18,7 @@
 #endif
 
 #include "tests/unit/loop.h"
+#include "tests/unit/settle.h"
 
 START_TEST(everything_becomes_durable_over_many_segments)
 {
@@ -193,7 +194,7 @@ START_TEST(the_descriptor_is_quiet_when_nothing_happens)
 	fd = journal_eventfd(j);
 	ck_assert_int_eq(journal_eventfd(j), fd);
 	/* the watermark of an idle journal may ring, once */
-	usleep(150000);
+	(void)settle(j);
 	(void)look(j);
 	ck_assert(!readable(fd, 200));
 	/* appended, and not submitted */
@@ -357,6 +358,7 @@ START_TEST(no_call_of_the_loop_waits_for_a_write)
 	setup();
 	f.sys.pwrite = slow_pwrite;
 	j = open_loop(&choice_dsync, "pwritev2");
+	(void)settle(j);
 	pthread_mutex_lock(&gate);
 	stand_still(j, 0);
 	before = look(j);
@@ -377,6 +379,7 @@ START_TEST(no_call_of_the_loop_waits_for_a_new_file_in_a_failed_one_s_place)
 	setup();
 	f.sys.fsync = slow_fsync;
 	j = open_loop(&choice_dsync, NULL);
+	(void)settle(j);
 	ck_assert_int_eq(append(j, 0, NULL), 0);
 	before = look(j);
 	pthread_mutex_lock(&gate);

@@ -187,29 +187,35 @@ START_TEST(a_ring_with_deferred_task_work_is_not_gone_on_with)
 END_TEST
 
 /*
- * Why it must not: submit one write and wait for the eventfd; how many
- * completions there are to be seen then.  -1: not with these flags here.
+ * Why it must not: submit one operation, let it complete and wait for the
+ * eventfd; how many completions there are to be seen then.  -1: not with these
+ * flags here.  What is waited for comes after the submission has returned: an
+ * operation that is done before that has its completion there in any ring.
  */
 static int completions_at_the_ring(unsigned int flags)
 {
 	struct io_uring_params p = { .flags = flags };
 	struct io_uring u;
 	struct io_uring_sqe *sqe;
+	eventfd_t count;
 	int ready;
 
 	if (io_uring_queue_init_params(4, &u, &p) < 0)
 		return -1;
 	ck_assert_int_eq(io_uring_register_eventfd(&u, event_fd), 0);
 	sqe = io_uring_get_sqe(&u);
-	io_uring_prep_write(sqe, file_fd, memory, BLOCK, 0);
-	sqe->rw_flags = RWF_DSYNC;
+	io_uring_prep_poll_add(sqe, kick_fd, POLLIN);
 	ck_assert_int_eq(io_uring_submit(&u), 1);
+	ck_assert_uint_eq(io_uring_cq_ready(&u), 0);
+	ck_assert(!rings(0));
+	ck_assert_int_eq(eventfd_write(kick_fd, 1), 0);
 	ck_assert(rings(PATIENCE_MS));
 	/* a loop looks, goes to sleep, and is not rung again */
 	ready = (int)io_uring_cq_ready(&u);
 	if (!ready && !rings(300))
 		ready = (int)io_uring_cq_ready(&u);
 	io_uring_queue_exit(&u);
+	ck_assert_int_eq(eventfd_read(kick_fd, &count), 0);
 	return ready;
 }
 

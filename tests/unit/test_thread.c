@@ -419,34 +419,40 @@ START_TEST(a_cancelled_thread_appends_all_the_same)
 END_TEST
 
 /*
- * A writer that dies, and leaves somebody behind who has its lock for so long:
- * as a ring has it whose last write has not landed.
+ * A writer that dies, and leaves somebody behind who has its lock until the
+ * descriptor that is returned is closed: as a ring has it whose last write has
+ * not landed.
  */
-static void die_with_the_lock_held(int ms)
+static int die_with_the_lock_held(void)
 {
-	int status, tell[2];
+	int status, until[2];
 	journal *j;
 	pid_t pid;
 	char c;
 
-	ck_assert_int_eq(pipe(tell), 0);
+	ck_assert_int_eq(pipe(until), 0);
 	pid = fork();
 	if (!pid) {
 		if (open_with(&j, &choice_dsync, NULL) ||
 		    journal_commit(j, NULL, 0, NULL))
 			_exit(1);
 		if (!fork()) {
-			close(tell[1]);
-			usleep((useconds_t)ms * 1000);
-			_exit(0);
+			close(until[1]);
+			_exit(read(until[0], &c, 1) ? 1 : 0);
 		}
 		kill(getpid(), SIGKILL);
 	}
-	close(tell[1]);
+	close(until[0]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert(WIFSIGNALED(status));
-	ck_assert_int_eq(read(tell[0], &c, 1), 0);
-	close(tell[0]);
+	return until[1];
+}
+
+static void *let_go_later(void *arg)
+{
+	usleep(400000);
+	close(*(int *)arg);
+	return NULL;
 }
 
 START_TEST(the_lock_of_a_dead_writer_is_waited_for)
@@ -454,20 +460,26 @@ START_TEST(the_lock_of_a_dead_writer_is_waited_for)
 	struct journal_info info = JOURNAL_INFO_INIT;
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
 	pid_t pid = 0;
+	pthread_t t;
 	journal *j;
+	int held;
 
 	setup();
-	die_with_the_lock_held(400);
+	held = die_with_the_lock_held();
 	ck_assert_int_eq(journal_lock_holder(path, &pid), 0);
 	ck_assert_int_ne(pid, 0);
+	ck_assert_int_eq(pthread_create(&t, NULL, let_go_later, &held), 0);
 	/* a reader does not take it for a writer at work */
 	o.flags = JOURNAL_READ_ONLY;
 	ck_assert_int_eq(journal_open(&j, path, &o), 0);
 	ck_assert_int_eq(journal_info(j, &info), 0);
 	ck_assert_uint_eq(info.writer, 0);
 	ck_assert_int_eq(journal_close(j), 0);
-	die_with_the_lock_held(400);
+	pthread_join(t, NULL);
+	held = die_with_the_lock_held();
+	ck_assert_int_eq(pthread_create(&t, NULL, let_go_later, &held), 0);
 	ck_assert_int_eq(open_with(&j, &choice_dsync, NULL), 0);
+	pthread_join(t, NULL);
 	ck_assert_int_eq(journal_commit(j, NULL, 0, NULL), 0);
 	ck_assert_int_eq(journal_close(j), 0);
 	teardown();

@@ -26,6 +26,7 @@ static struct jnl_sys sys;
 static uint64_t cached;
 static int refusal;		/* what reading without waiting says else */
 static int waits;		/* reads that may wait */
+static size_t largest;		/* of what was read at a time */
 
 static struct {
 	uint64_t from, to;
@@ -50,6 +51,8 @@ static ssize_t my_pread(struct jnl_sys *s, int fd, void *buf, size_t len,
 	(void)s;
 	(void)fd;
 	waits += !rwf;
+	if (len > largest)
+		largest = len;
 	if (rwf && refusal)
 		return refusal;
 	if (rwf && offset >= cached)
@@ -59,6 +62,13 @@ static ssize_t my_pread(struct jnl_sys *s, int fd, void *buf, size_t len,
 	for (size_t i = 0; i < len; i += BLOCK)
 		p[i] = byte_at(offset + i);
 	return (ssize_t)len;
+}
+
+/* The scratch directory need not know O_DIRECT. */
+static int my_openat(struct jnl_sys *s, int at, const char *name, int flags,
+		     mode_t mode)
+{
+	return jnl_sys_linux()->openat(s, at, name, flags & ~O_DIRECT, mode);
 }
 
 static int my_fadvise(struct jnl_sys *s, int fd, uint64_t offset, uint64_t len,
@@ -92,8 +102,10 @@ static void setup(void)
 	sys = *jnl_sys_linux();
 	sys.pread = my_pread;
 	sys.fadvise = my_fadvise;
+	sys.openat = my_openat;
 	cached = 0;
 	refusal = waits = fetches = 0;
+	largest = 0;
 	jnl_view_init(&view, &sys, dirfd, false);
 	view.segment_size = SEGMENT;
 	view.block_size = BLOCK;
@@ -176,6 +188,30 @@ START_TEST(who_jumps_about_has_nothing_fetched)
 }
 END_TEST
 
+START_TEST(past_the_cache_reads_are_large_once_they_are_in_order)
+{
+	view.past_cache = true;
+	for (uint64_t lsn = 0; lsn < SEGMENT; lsn += 8u << 20)
+		read_on(lsn, lsn + (256u << 10));
+	ck_assert_uint_lt(largest, EAGER);
+	read_on(0, 2 * EAGER);
+	ck_assert_uint_gt(largest, EAGER);
+	/* What a writer may write to is not read. */
+	view.limit = SEGMENT + 2 * EAGER;
+	largest = 0;
+	read_on(SEGMENT, view.limit);
+	ck_assert_uint_lt(largest, 2 * EAGER);
+	/* Whoever says how much wants no more. */
+	view.limit = UINT64_MAX;
+	view.ahead = 2 * PIECE;
+	jnl_view_fini(&view);
+	largest = 0;
+	read_on(0, 2 * EAGER);
+	ck_assert_uint_eq(largest, 2 * PIECE);
+	ck_assert_int_eq(fetches, 0);
+}
+END_TEST
+
 START_TEST(where_reading_cannot_be_asked_not_to_wait_all_is_read)
 {
 	static const int refusals[] = { -EOPNOTSUPP, -EINVAL, -EIO, -EINTR };
@@ -197,4 +233,5 @@ RUN_SUITE_WITH("view", 60, setup, teardown,
 	  where_the_cache_ends_fetching_begins,
 	  nothing_is_fetched_that_a_writer_may_write_to,
 	  who_jumps_about_has_nothing_fetched,
+	  past_the_cache_reads_are_large_once_they_are_in_order,
 	  where_reading_cannot_be_asked_not_to_wait_all_is_read)
