@@ -163,16 +163,20 @@ int jnl_attach(struct jnl_sys *sys, const char *path,
 	return ret;
 }
 
-bool jnl_given_back(struct jnl_sys *sys, const char *path,
+int jnl_given_back(struct jnl_sys *sys, const char *path,
 		    const struct jnl_recovery *rec, uint64_t lsn,
 		    uint64_t *ret_first)
 {
 	uint64_t size = rec->geometry.segment_size;
 	struct jnl_attached now;
 	bool gone;
+	int ret;
 
-	if (jnl_attach(sys, path, &now, NULL) < 0)
-		return false;
+	ret = jnl_attach(sys, path, &now, NULL);
+	/* Damage, or no journal, is what it seems to be already. */
+	if (ret < 0)
+		return now.damage.finding || ret == -ENOENT ||
+		       ret == -ENOTDIR ? 0 : ret;
 	/* Nothing goes but whole segments. */
 	gone = !memcmp(now.rec.geometry.uuid, rec->geometry.uuid,
 		       JNL_UUID_LEN) && now.rec.first / size > lsn / size;

@@ -152,6 +152,10 @@ int jnl_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 int jnl_verify(const char *path, struct journal_report *report,
 	       const struct jnl_env *env);
 
+int jnl_stats_at(struct jnl_sys *sys, const char *path,
+		 struct journal_snapshot *snapshot,
+		 struct journal_stats *stats);
+
 /*
  * One piece of the background work: fill a part of segment 0, remove segments
  * that were given back, make the next one, or (if idle) write a watermark.
@@ -324,10 +328,11 @@ void jnl_detach(struct jnl_attached *at);
 
 /*
  * Whether the file that had lsn, below the end when rec was made, is gone or
- * holds something else since: a writer has given it back.  *ret_first is where
- * the journal begins now.
+ * holds something else since: a writer has given it back.  1, and *ret_first is
+ * where the journal begins now; 0 if not, as far as can be seen; or why it
+ * cannot be looked at now.
  */
-bool jnl_given_back(struct jnl_sys *sys, const char *path,
+int jnl_given_back(struct jnl_sys *sys, const char *path,
 		    const struct jnl_recovery *rec, uint64_t lsn,
 		    uint64_t *ret_first);
 

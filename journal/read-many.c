@@ -83,12 +83,14 @@ static uint64_t segment_of(const struct jnl_many *m, uint64_t lsn)
 static int explain(struct jnl_many *m, uint64_t lsn, int err)
 {
 	uint64_t first;
+	int gone;
 
 	jnl_index_forget(&m->index, segment_of(m, lsn));
 	if (err == -ENOMEM || err == -EMFILE || err == -ENFILE)
 		return err;
-	if (!jnl_given_back(m->sys, m->path, &m->at.rec, lsn, &first))
-		return err;
+	gone = jnl_given_back(m->sys, m->path, &m->at.rec, lsn, &first);
+	if (gone != 1)
+		return gone < 0 ? gone : err;
 	m->stale = true;
 	return -ERANGE;
 }

@@ -96,7 +96,7 @@ static int next_batch(journal_reader *r)
 	struct jnl_batch_header h;
 	uint64_t place, first, hole = JOURNAL_LSN_NONE;
 	const uint8_t *p;
-	int ret;
+	int ret, gone;
 
 	while (r->pos < rec->end) {
 		place = jnl_next_place(r->pos, size, block);
@@ -109,9 +109,12 @@ static int next_batch(journal_reader *r)
 		}
 		/* A writer that is at work now, or has been, may have given it
 		 * back. */
-		if (ret != 1 && jnl_given_back(r->sys, r->path, rec, place,
-					       &first))
+		gone = ret == 1 ? 0 : jnl_given_back(r->sys, r->path, rec,
+						     place, &first);
+		if (gone == 1)
 			return jnl_reader_overtaken(r, first);
+		if (gone < 0)
+			ret = gone;
 		/* One hole after the other is told as one, before anything
 		 * that comes behind it. */
 		if (hole != JOURNAL_LSN_NONE &&

@@ -22,6 +22,11 @@
 
 #include "journal/recover.h"
 
+/* Bodies that turn out not to be whole are summed up to so many times the
+ * length of their segment: a hostile file would have us look at the rest of it
+ * for each block.  Where a crash has left them they do not overlap. */
+#define WASTE_MAX 4u
+
 /* What scanning a whole segment found. */
 struct scan {
 	uint64_t number;
@@ -36,6 +41,7 @@ struct recovery {
 	enum jnl_recover_mode mode;
 	struct jnl_recovery *rec;
 	struct jnl_damage *damage;
+	uint64_t wasted;	/* bytes of such bodies, in this segment */
 	/* Segments from the newest down that were scanned, newest first. */
 	struct scan *scans;
 	size_t nscans;
@@ -183,7 +189,8 @@ struct place {
 /*
  * Look at the block at lsn.  A batch that is whole is passed over as a whole:
  * its body is the application's, and what looks like a header in it is not
- * one.  So is one that was whole under the file's former number.
+ * one.  So is one that was whole under the file's former number; but see
+ * WASTE_MAX.
  */
 static int look_at(struct recovery *r, uint64_t lsn, struct place *ret)
 {
@@ -204,12 +211,16 @@ static int look_at(struct recovery *r, uint64_t lsn, struct place *ret)
 	    !jnl_batch_sane(&ret->h, block, size))
 		return 0;
 	ret->in_place = ret->h.lsn == lsn;
+	if (r->wasted >= WASTE_MAX * size)
+		return 0;
 	len = jnl_batch_size(&ret->h, block);
 	err = jnl_view_at(r->view, lsn, len, &p);
 	if (err < 0)
 		return err;
 	if (jnl_batch_body_good(p, &ret->h, block, r->rec->seed))
 		ret->len = len;
+	else
+		r->wasted += len;
 	return 0;
 }
 
@@ -220,6 +231,7 @@ static int scan_segment(struct recovery *r, struct scan *s)
 	struct place place;
 	int ret;
 
+	r->wasted = 0;
 	for (uint64_t offset = r->rec->geometry.block_size; offset < size;
 	     offset += place.len) {
 		ret = look_at(r, s->number * size + offset, &place);
@@ -446,6 +458,7 @@ static int judge_tail(struct recovery *r)
 		offset = n == rec->end / size ? rec->end % size : 0;
 		if (!offset)
 			offset = block;
+		r->wasted = 0;
 		for (; offset < used_of(r, n); offset += place.len) {
 			ret = look_at(r, n * size + offset, &place);
 			if (ret < 0)

@@ -28,7 +28,8 @@
 #define JUNK		0xee
 /* Journals that may lie mixed in one directory before it is hopeless. */
 #define SHAPES_MAX	64
-/* Broken headers of which a body is tried, in a segment: each is a checksum
+/* Broken headers, and those of the file's former number, of which a body is
+ * tried in vain, in a segment: each is a checksum
  * of up to the rest of it, which a hostile file would ask for in each block. */
 #define GUESSES_MAX	256
 
@@ -294,7 +295,8 @@ int jnl_source_look(struct jnl_source *s, uint64_t lsn, struct jnl_spot *ret)
 	if (!jnl_batch_sane(h, block, size))
 		return 0;
 	ret->durable = h->durable;
-	if (h->lsn > lsn || (lsn - h->lsn) % size)
+	if (h->lsn > lsn || (lsn - h->lsn) % size ||
+	    (h->lsn != lsn && s->guesses >= GUESSES_MAX))
 		return 0;
 	len = jnl_batch_size(h, block);
 	err = get(s, lsn, len, &p);
@@ -310,6 +312,8 @@ int jnl_source_look(struct jnl_source *s, uint64_t lsn, struct jnl_spot *ret)
 	} else if (good) {
 		ret->kind = JNL_SPOT_STALE;
 		ret->len = len;
+	} else {
+		s->guesses++;
 	}
 	return 0;
 }

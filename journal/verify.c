@@ -143,7 +143,7 @@ static int walk(struct jnl_sys *sys, struct jnl_view *view,
 	struct jnl_batch_header h;
 	bool linked = !pos;
 	const uint8_t *p;
-	int ret;
+	int ret, gone;
 
 	while (pos < rec->end) {
 		place = jnl_next_place(pos, size, view->block_size);
@@ -157,8 +157,10 @@ static int walk(struct jnl_sys *sys, struct jnl_view *view,
 		if (ret == 1 && jnl_batch_end(&h, view->block_size, size) >
 				rec->end)
 			ret = 0;
-		if (ret != 1 && jnl_given_back(sys, path, rec, place, &first))
-			return -ERANGE;
+		gone = ret == 1 ? 0 : jnl_given_back(sys, path, rec, place,
+						     &first);
+		if (gone)
+			return gone < 0 ? gone : -ERANGE;
 		if (ret < 0 && ret != -EBADMSG)
 			return ret;
 		if (ret != 1)

@@ -73,7 +73,8 @@ static void die(const char *what, int err)
 
 struct message {
 	struct dm_ioctl head;
-	struct dm_target_msg target;
+	/* a struct dm_target_msg, which has no size of its own */
+	uint64_t sector;
 	char text[128];
 };
 
@@ -83,12 +84,12 @@ static void mark(const char *text)
 		.head = {
 			.version = { DM_VERSION_MAJOR, 0, 0 },
 			.data_size = sizeof(m),
-			.data_start = offsetof(struct message, target),
+			.data_start = offsetof(struct message, sector),
 		},
 	};
 
-	static_assert(offsetof(struct message, text) ==
-		      offsetof(struct message, target) +
+	static_assert(offsetof(struct message, text) -
+		      offsetof(struct message, sector) ==
 		      sizeof(struct dm_target_msg), "the text is behind it");
 	/* A message is two words, so the mark itself is one. */
 	snprintf(m.head.name, sizeof(m.head.name), "%s", target);

@@ -232,6 +232,46 @@ START_TEST(a_batch_that_does_not_link_does_not_count)
 }
 END_TEST
 
+/*
+ * Headers in place behind the end, each with a body up to the segment's end
+ * that is not there; then a batch that is whole and has one more in its payload.
+ * How many headers recovery counts.
+ */
+static uint32_t count_behind(int headers)
+{
+	struct jnl_batch_header h = { .prev_sum = 5, .body_sum = 5 };
+	struct jnl_recovery rec;
+	uint64_t lsn;
+
+	begin(0, 1);
+	batch(1, JNL_BATCH_OPEN, 0);
+	for (int i = 0; i < headers; i++, pos += BLOCK) {
+		h.lsn = pos;
+		h.body_len = (uint32_t)(SEGMENT - pos) - JNL_BATCH_HEADER;
+		reseal(pos, &h);
+	}
+	prev_sum = 5;
+	lsn = batch(3, 0, 0);
+	ck_assert(jnl_batch_decode(at(lsn), seed, &h));
+	reseal(lsn + BLOCK, &(struct jnl_batch_header){
+		.lsn = lsn + BLOCK, .body_len = 64,
+	});
+	h.body_sum = jnl_checksum(at(lsn) + 64, h.body_len, seed);
+	reseal(lsn, &h);
+	ck_assert_int_eq(recover(&rec, NULL), 0);
+	ck_assert_uint_eq(rec.end, 2 * BLOCK);
+	end();
+	return rec.tail_batches;
+}
+
+START_TEST(bodies_that_are_not_whole_are_not_summed_for_ever)
+{
+	/* 60 blocks, then 69: four segments have 64. */
+	ck_assert_uint_eq(count_behind(5), 6);
+	ck_assert_uint_eq(count_behind(6), 8);
+}
+END_TEST
+
 START_TEST(the_first_batch_of_segment_0_links_to_nothing)
 {
 	struct jnl_recovery rec;
@@ -590,6 +630,7 @@ RUN_SUITE("recover", 30,
 	  a_reader_meets_records_that_do_not_add_up_where_nothing_recovered,
 	  a_watermark_counts_wherever_its_header_lies,
 	  a_batch_that_does_not_link_does_not_count,
+	  bodies_that_are_not_whole_are_not_summed_for_ever,
 	  the_first_batch_of_segment_0_links_to_nothing,
 	  padding_that_is_not_zero_is_not_what_was_written,
 	  an_untorn_batch_with_a_bad_body_is_damage_where_it_links,
