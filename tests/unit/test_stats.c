@@ -421,7 +421,7 @@ static void open_told_of(struct told_of *t, const char *driver, int i)
 	struct journal_options o = options_of(driver, NULL, &told);
 	struct jnl_env env = { .sys = &f.sys, .choice = &choice_dsync,
 			       .stats = true };
-	char name[16];
+	char name[32];
 
 	(void)snprintf(name, sizeof(name), "journal%d", i);
 	*t = (struct told_of){ .path = scratch_path(dir, name) };
