@@ -279,15 +279,15 @@ sees_more() {
 	"$tool" cat j | tail -n 1 | grep -qx more
 }
 wait_for 100 sees_more || bad "no watermark"
-tries=0
+looks=0
 until
 	sleep 0.5
 	remember j
 	sleep 0.5
 	fingerprint j | cmp -s - "$scratch/before"
 do
-	tries=$((tries + 1))
-	[ "$tries" -lt 60 ] || break
+	looks=$((looks + 1))
+	[ "$looks" -lt 60 ] || break
 done
 run 2 "$tool" append j <lines
 says j 'open for writing' "$bystander"

@@ -39,7 +39,8 @@ cleanup() {
 		wait "$writer" 2>/dev/null || :
 	fi
 	detach
-	! mountpoint -q "$scratch/thin" || umount "$scratch/thin"
+	! mountpoint -q "$scratch/thin" || wait_for 50 umount "$scratch/thin" ||
+		umount -l "$scratch/thin"
 }
 
 attach() {
@@ -350,7 +351,7 @@ for fs in ext4 xfs btrfs; do
 	btrfs) thin_device "$fs" 48 ;;
 	esac
 	detach
-	mountpoint -q thin && umount thin
+	! mountpoint -q thin || wait_for 50 umount thin || bad "thin is busy"
 	image=image
 done
 cd "$here"

@@ -30,7 +30,7 @@
 #endif
 #define VALGRIND_STATES	1000
 #define MAX_JOBS	16
-#define BREAK_SECONDS	60
+#define BREAK_SECONDS	600
 #define ODOMETER_LIMIT	3000	/* states of one point gone through */
 #define AGAIN_LEN	160
 

@@ -421,7 +421,7 @@ static void open_told_of(struct told_of *t, const char *driver, int i)
 	struct journal_options o = options_of(driver, NULL, &told);
 	struct jnl_env env = { .sys = &f.sys, .choice = &choice_dsync,
 			       .stats = true };
-	char name[16];
+	char name[32];
 
 	(void)snprintf(name, sizeof(name), "journal%d", i);
 	*t = (struct told_of){ .path = scratch_path(dir, name) };
@@ -433,6 +433,7 @@ static void open_told_of(struct told_of *t, const char *driver, int i)
 START_TEST(journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
 {
 	static const char *const drivers[] = { "caller", "thread", "loop" };
+	char *own_path = path;
 
 	atomic_store(&over, false);
 	for (int i = 0; i < JOURNALS; i++)
@@ -461,7 +462,9 @@ START_TEST(journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
 		ck_assert_uint_gt(t->told, 0);
 		ck_assert_uint_ge(t->told + stats.events_dropped, snap.events);
 		ck_assert_uint_le(t->dropped, stats.events_dropped);
+		free(t->path);
 	}
+	path = own_path;
 }
 END_TEST
 
