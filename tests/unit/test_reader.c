@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -443,6 +444,44 @@ static void spoil(uint64_t at)
 	free(file);
 }
 
+START_TEST(a_pipe_in_the_place_of_a_segment_keeps_nobody_waiting)
+{
+	char name[JNL_SEGMENT_NAME_LEN], *file, *aside;
+	uint64_t size = 4 * SMALL;
+	journal_reader *r;
+	int n = 0;
+
+	make();
+	r = open_reader(NULL);
+	/* Of two segments, so that they are read by a ring if there is one. */
+	for (int i = 0; i < RECORDS && n < 60; i++) {
+		if (lsn[i] / size != 1u + (n >= 30))
+			continue;
+		number[n] = i;
+		asked[n] = (struct journal_read){
+			.lsn = lsn[i], .buf = buf[n], .cap = sizeof(buf[n]),
+		};
+		n++;
+	}
+	ck_assert_int_eq(n, 60);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 60);
+	jnl_segment_name(name, 1);
+	file = scratch_path(path, name);
+	aside = scratch_path(dir, name);
+	ck_assert_int_eq(rename(file, aside), 0);
+	ck_assert_int_eq(mkfifo(file, 0700), 0);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 30);
+	for (int i = 0; i < 30; i++)
+		ck_assert_int_lt(asked[i].err, 0);
+	ck_assert_int_eq(rename(aside, file), 0);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 60);
+	is_answered(60);
+	journal_reader_close(r);
+	free(file);
+	free(aside);
+}
+END_TEST
+
 START_TEST(what_is_damaged_is_told_and_the_rest_is_read)
 {
 	struct jnl_batch_place place;
@@ -747,6 +786,7 @@ RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  records_at_random_lsns_are_those_that_come_in_order,
 	  a_buffer_that_is_too_small_is_left_alone_and_told_the_length,
 	  whatever_call_fails_no_record_is_wrong_and_the_next_try_is_right,
+	  a_pipe_in_the_place_of_a_segment_keeps_nobody_waiting,
 	  what_is_damaged_is_told_and_the_rest_is_read,
 	  a_sound_batch_that_is_not_the_one_of_the_chain_is_damage,
 	  what_lies_in_a_hole_is_told_and_the_rest_is_read,
