@@ -152,6 +152,10 @@ int jnl_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 int jnl_verify(const char *path, struct journal_report *report,
 	       const struct jnl_env *env);
 
+int jnl_stats_at(struct jnl_sys *sys, const char *path,
+		 struct journal_snapshot *snapshot,
+		 struct journal_stats *stats);
+
 /*
  * One piece of the background work: fill a part of segment 0, remove segments
  * that were given back, make the next one, or (if idle) write a watermark.

@@ -163,8 +163,9 @@ struct journal_event {
 /*
  * Who is told.  event() is called by a thread of the library that does nothing
  * else: one event at a time, in their order, with every driver; none before
- * the journal is open, and none after journal_close() has returned.  ev is
- * valid until event() returns.
+ * the journal is open and *ret_j of journal_open() written (which need not have
+ * returned), and none after journal_close() has returned.  ev is valid until
+ * event() returns.
  *
  * No lock is held meanwhile and nothing waits for event(): it may take its
  * time and wait for locks.  It may call every function of this library on the

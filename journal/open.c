@@ -600,6 +600,21 @@ static int open_for_reading(struct opening *op)
 
 /* ------------------------------------------------------------------------ */
 
+/* The observer's thread takes the lock first: it finds the journal where the
+ * application will. */
+static int hand_over(journal *j, bool observed, journal **ret_j)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&j->lock);
+	if (observed)
+		ret = jnl_observe_start(j);
+	if (!ret)
+		*ret_j = j;
+	pthread_mutex_unlock(&j->lock);
+	return ret;
+}
+
 int jnl_open(journal **ret_j, const char *path,
 	     const struct journal_options *options, const struct jnl_env *env)
 {
@@ -637,8 +652,9 @@ int jnl_open(journal **ret_j, const char *path,
 			ret = fail(&op, ret, "cannot start the helper thread");
 	}
 	/* Last: what it is told of is a journal that is open. */
-	if (!ret && !op.j->read_only && !env->no_helper) {
-		ret = jnl_observe_start(op.j);
+	if (!ret) {
+		ret = hand_over(op.j, !op.j->read_only && !env->no_helper,
+				ret_j);
 		if (ret < 0) {
 			jnl_helper_stop(op.j);
 			ret = fail(&op, ret, "cannot start the observer's "
@@ -647,8 +663,6 @@ int jnl_open(journal **ret_j, const char *path,
 	}
 	if (ret < 0)
 		jnl_journal_free(op.j);
-	else
-		*ret_j = op.j;
 	jnl_cancel_restore(state);
 	return ret;
 }

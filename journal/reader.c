@@ -256,6 +256,7 @@ static int out_of_range(journal_reader *r, uint64_t lsn)
 static int seek(journal_reader *r, uint64_t lsn)
 {
 	struct jnl_recovery *rec = &r->at.rec;
+	bool past_hole = r->error_code == -ENODATA && lsn == r->pos;
 	uint64_t size, segment, at;
 	int ret;
 
@@ -266,6 +267,7 @@ static int seek(journal_reader *r, uint64_t lsn)
 		ret = jnl_reader_attach(r);
 		if (ret < 0)
 			return ret;
+		past_hole = false;
 	}
 	if (!lsn)
 		lsn = rec->first;
@@ -276,6 +278,9 @@ static int seek(journal_reader *r, uint64_t lsn)
 		return out_of_range(r, lsn);
 	size = r->view.segment_size;
 	r->from = lsn;
+	/* Where it stands: what comes behind a hole still has to follow it. */
+	if (past_hole)
+		return 0;
 	at = lsn < rec->end ? lsn : rec->end;
 	/* The end of a full segment belongs to it as far as walking goes. */
 	segment = (at == rec->end && at ? at - 1 : at) / size;

@@ -220,7 +220,8 @@ static void read_boot_id(struct jnl_sys *sys, uint8_t id[16])
 	}
 }
 
-/* A regular file with one name, and empty or one of ours. */
+/* A regular file with one name, and empty or one of ours, or what a crash left
+ * of that. */
 static int is_ours(struct jnl_sys *sys, int fd)
 {
 	char magic[8];
@@ -238,8 +239,11 @@ static int is_ours(struct jnl_sys *sys, int fd)
 	n = sys->pread(sys, fd, magic, sizeof(magic), 0, 0);
 	if (n < 0)
 		return (int)n;
-	return n == sizeof(magic) &&
-	       !memcmp(magic, JNL_STATS_MAGIC, sizeof(magic)) ? 0 : -EEXIST;
+	if (n != sizeof(magic) ||
+	    (memcmp(magic, JNL_STATS_MAGIC, sizeof(magic)) &&
+	     !jnl_stats_lost(magic, (uint64_t)st.st_size)))
+		return -EEXIST;
+	return 0;
 }
 
 static int make_file(journal *j)

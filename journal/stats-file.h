@@ -9,8 +9,10 @@
 #define JNL_JOURNAL_STATS_FILE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "journal/journal.h"
 
@@ -75,6 +77,15 @@ static_assert(offsetof(struct jnl_stats_page, event) == 832, "on disk");
 /* The numbers between a page in memory and one on disk; the same both ways. */
 void jnl_stats_order(struct jnl_stats_page *page);
 uint64_t jnl_stats_sum(const struct jnl_stats_page *page);
+
+/*
+ * What a crash may leave of a page: the length is there, and zeros where the
+ * first bytes were to be.
+ */
+static inline bool jnl_stats_lost(const char first[8], uint64_t len)
+{
+	return len == JNL_STATS_LEN && !memcmp(first, (char[8]){ 0 }, 8);
+}
 
 /* What a writer keeps of its file; NULL in the journal: there is none. */
 struct jnl_stats_file;

@@ -19,6 +19,8 @@
 #include "journal/stats-file.h"
 
 #define TRIES		100
+/* Without a writer: one may come between the two. */
+#define TRIES_ALONE	2
 #define PAUSE_NS	1000000L
 
 static int read_once(struct jnl_sys *sys, int fd, struct jnl_stats_page *page)
@@ -29,7 +31,7 @@ static int read_once(struct jnl_sys *sys, int fd, struct jnl_stats_page *page)
 	n = sys->pread(sys, fd, page, sizeof(*page), 0, 0);
 	if (n < 0)
 		return (int)n;
-	if (!n)
+	if (!n || jnl_stats_lost(page->magic, (uint64_t)n))
 		return -EUCLEAN;
 	if (n < 24 || memcmp(page->magic, JNL_STATS_MAGIC, 8))
 		return -EINVAL;
@@ -41,13 +43,24 @@ static int read_once(struct jnl_sys *sys, int fd, struct jnl_stats_page *page)
 	return 0;
 }
 
+/* Who writes now: before the page is read, since a writer that closes first
+ * says so in the page and then lets go. */
+static uint32_t find_writer(struct jnl_sys *sys, int dirfd, pid_t *ret_pid)
+{
+	*ret_pid = 0;
+	return jnl_lock_holder(sys, dirfd, ret_pid) ? JOURNAL_WRITER_NONE :
+						      JOURNAL_WRITER_AT_WORK;
+}
+
+/* A page that was not written whole will be, if somebody is there to do it. */
 static int read_page(struct jnl_sys *sys, int dirfd,
 		     struct jnl_stats_page *page)
 {
 	static const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	struct stat st;
-	int fd, ret;
+	int fd, ret, alone = 0;
+	pid_t pid;
 
 	fd = sys->openat(sys, dirfd, JNL_STATS_NAME, flags, 0);
 	if (fd < 0)
@@ -55,12 +68,13 @@ static int read_page(struct jnl_sys *sys, int dirfd,
 	ret = sys->fstat(sys, fd, &st);
 	if (!ret && !S_ISREG(st.st_mode))
 		ret = -EINVAL;
-	for (int i = 0; !ret && i < TRIES; i++) {
+	for (int i = 0; !ret; i++) {
 		ret = read_once(sys, fd, page);
-		if (ret != -EUCLEAN)
+		if (ret != -EUCLEAN || i == TRIES || alone == TRIES_ALONE)
 			break;
+		alone += find_writer(sys, dirfd, &pid) == JOURNAL_WRITER_NONE;
 		(void)nanosleep(&pause, NULL);
-		ret = i + 1 < TRIES ? 0 : ret;
+		ret = 0;
 	}
 	(void)sys->close(sys, fd);
 	return ret;
@@ -131,15 +145,6 @@ static void take_stats(struct journal_stats *s, const struct jnl_stats_page *p)
 	memcpy(s->batch_records, p->batch_records, sizeof(s->batch_records));
 }
 
-/* Who writes now: before the page is read, since a writer that closes first
- * says so in the page and then lets go. */
-static uint32_t find_writer(struct jnl_sys *sys, int dirfd, pid_t *ret_pid)
-{
-	*ret_pid = 0;
-	return jnl_lock_holder(sys, dirfd, ret_pid) ? JOURNAL_WRITER_NONE :
-						      JOURNAL_WRITER_AT_WORK;
-}
-
 static int look_at(struct jnl_sys *sys, int dirfd, struct journal_snapshot *s,
 		   struct journal_stats *stats)
 {
@@ -169,13 +174,12 @@ static int look_at(struct jnl_sys *sys, int dirfd, struct journal_snapshot *s,
 	return 0;
 }
 
-int journal_stats_at(const char *path, struct journal_snapshot *snapshot,
-		     struct journal_stats *stats)
+int jnl_stats_at(struct jnl_sys *sys, const char *path,
+		 struct journal_snapshot *snapshot, struct journal_stats *stats)
 {
 	size_t snapshot_size = snapshot->size, stats_size = stats->size;
 	struct journal_snapshot full = JOURNAL_SNAPSHOT_INIT;
 	struct journal_stats counted = JOURNAL_STATS_INIT;
-	struct jnl_sys *sys = jnl_sys_linux();
 	int ret, dirfd, state;
 
 	if (snapshot_size < sizeof(full) || stats_size < sizeof(counted))
@@ -195,4 +199,10 @@ int journal_stats_at(const char *path, struct journal_snapshot *snapshot,
 	memcpy(stats, &counted, sizeof(counted));
 	stats->size = stats_size;
 	return 0;
+}
+
+int journal_stats_at(const char *path, struct journal_snapshot *snapshot,
+		     struct journal_stats *stats)
+{
+	return jnl_stats_at(jnl_sys_linux(), path, snapshot, stats);
 }

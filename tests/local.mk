@@ -34,3 +34,11 @@ check-valgrind: all
 	  JOURNAL_TEST_VALGRIND=1 \
 	  LOG_COMPILER='$(LIBTOOL) --mode=execute $(VALGRIND) -q --error-exitcode=1 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
 .PHONY: check-valgrind
+
+# Where several threads are in one journal: for a build with
+# --enable-sanitizers=thread, where the rest is slow and shows nothing.
+threads_tests = $(observe_tests) $(ring_tests) $(reader_tests) \
+	$(reserve_tests) tests/unit/test_follow tests/unit/test_journal
+check-threads:
+	$(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS="$$(echo $(threads_tests))"
+.PHONY: check-threads

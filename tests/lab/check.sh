@@ -103,7 +103,7 @@ surveys()
 	pairs=
 	for kernel; do
 		# shellcheck disable=SC2086 # words without blanks
-		guest survey "$kernel" --limit 600 $options \
+		guest survey "$kernel" --limit 1800 $options \
 			"$kernel" "$here/survey.sh" $names
 		pairs="$pairs $kernel=$out/survey-$kernel"
 	done
@@ -126,7 +126,7 @@ programs()
 	[ -z "$short" ] || kills=8
 	pairs=
 	for kernel; do
-		guest programs "$kernel" --file "$top/tests" --limit 600 \
+		guest programs "$kernel" --file "$top/tests" --limit 1800 \
 			--nvme programs,size=1G \
 			"$kernel" "$here/programs.sh" ext4 "$kills"
 		pairs="$pairs $kernel=$out/programs-$kernel"

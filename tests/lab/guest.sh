@@ -18,7 +18,7 @@ export TMPDIR=/mnt/tmp
 # controller.
 drive()
 {
-	lab_left=40
+	lab_left=600
 	while [ "$lab_left" -gt 0 ]; do
 		lab_left=$((lab_left - 1))
 		for lab_serial in /sys/class/nvme-subsystem/*/serial; do

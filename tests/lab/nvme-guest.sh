@@ -294,8 +294,8 @@ echo 0 >"$conf/subsystems/two/namespaces/1/enable"
 what="partition, measured"
 wipefs -qa "$dev"
 printf 'start=2048\n' | sfdisk -q --label gpt "$dev"
-for try in 1 2 3 4 5 6 7 8 9 10; do
-	[ ! -b "${dev}p1" ] || break
+try=0
+while [ ! -b "${dev}p1" ] && [ $((try += 1)) -lt 300 ]; do
 	sleep 0.2
 done
 commit write "${dev}p1" measure - 20 100 >said 2>&1 || miss "$what: $(cat said)"
@@ -351,14 +351,22 @@ for driver in caller thread; do
 	device=$(readlink -f "/sys/class/nvme/$ctrl/device")
 	commit write /mnt/gone/j nvme-flush $driver 100000 100 >acks 2>errors &
 	pid=$!
-	sleep 1
+	# It is at work, however long that takes.
+	try=0
+	until grep -q '^[0-9]' acks || [ $((try += 1)) -gt 600 ]; do
+		sleep 0.1
+	done
+	sleep 0.5
 	echo 1 >"$device/remove"
 	status=0
 	wait $pid || status=$?
 	umount -l /mnt/gone
 	sleep 1
 	echo 1 >/sys/bus/pci/rescan
-	sleep 1
+	try=0
+	until [ -b "$(drive gone)" ] || [ $((try += 1)) -gt 600 ]; do
+		sleep 0.1
+	done
 	what="gone, $driver"
 	[ $status = 1 ] || miss "$what: status $status"
 	acked=$(grep -c '^[0-9]' acks || :)

@@ -156,7 +156,7 @@ def judge(program, fs, image, marks, mount_point):
     try:
         done = subprocess.run([program, "check", journal, marks],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, timeout=120)
+                              text=True, timeout=600)
     finally:
         if fs == "raw":
             run("losetup", "-d", journal)

@@ -19,7 +19,7 @@ once()
 	name=$1
 	shift
 	rc=0
-	timeout -k 5 100 "$@" >"$name.log" 2>&1 || rc=$?
+	timeout -k 5 400 "$@" >"$name.log" 2>&1 || rc=$?
 	echo "$rc $(($(date +%s) - begin)) $name" >>results
 }
 

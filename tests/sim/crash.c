@@ -199,6 +199,7 @@ static void set_up(struct world *w)
 	if (w->rule ? w->rule->untorn : !sim_pick(&w->pick, 3))
 		w->untorn = SIM_BLOCK << (1 + sim_pick(&w->pick, 4));
 	w->fills = w->rule ? w->rule->fills : sim_pick(&w->pick, 2);
+	w->stats = !w->rule && !w->small && !sim_pick(&w->pick, 3);
 	for (uint32_t n = 0; n < MAX_RECORDS; n++)
 		w->what[n] = n;
 	w->moves = w->rule ? w->rule->moves : !sim_pick(&w->pick, 4);
@@ -541,6 +542,9 @@ static void report(const struct options *o, const struct counts *c,
 	       (unsigned long long)c->completed,
 	       (unsigned long long)c->shorts, (unsigned long long)c->undone,
 	       (unsigned long long)c->beside);
+	printf("  %llu pages of figures were left whole, %llu torn\n",
+	       (unsigned long long)c->pages,
+	       (unsigned long long)c->torn_pages);
 	printf("  %llu damaged: %llu reported, %llu harmless, %llu tails\n",
 	       (unsigned long long)c->damages,
 	       (unsigned long long)c->reported,

@@ -15,6 +15,8 @@
  *       and one more for each further batch that the damage hits
  *   P5  what was given back durably does not reappear, and nothing is given
  *       back that was not asked
+ *   P6  what is left of the file "stats" is never taken for a writer's at work,
+ *       and what it says was durable is read
  *
  * The n-th record of a journal always has the same payload, in every life:
  * an application that retries after a crash, which makes lives hard to tell
@@ -99,6 +101,8 @@ struct counts {
 	uint64_t reserved, late;	/* places; published too late for them */
 	uint64_t raw;		/* of the states, those of a block device */
 	uint64_t loop;		/* ... and those of an event loop */
+	/* Pages of figures that a crash left whole, and those it tore. */
+	uint64_t pages, torn_pages;
 	/* Operations of its ring: completed, in part, not taken, and begun
 	 * while others were under way. */
 	uint64_t completed, shorts, undone, beside;
@@ -129,6 +133,7 @@ struct world {
 	bool tight;		/* ... which may be full */
 	bool moves;		/* the blocks of spares are moved */
 	bool fills;		/* records are filled in place */
+	bool stats;		/* the file "stats" is kept */
 	uint32_t untorn;	/* bytes that the drive does not tear */
 
 	struct sim_disk *disk;	/* between lives */
@@ -149,6 +154,7 @@ struct world {
 	bool fail_open;		/* while opening, else afterwards */
 	int faults;
 	bool failed;		/* so that the journal may have ended */
+	bool unwatched;		/* so that it may have no figures any more */
 	struct point *point;
 	int points;
 

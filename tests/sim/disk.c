@@ -1001,7 +1001,8 @@ uint64_t sim_disk_hash(const struct sim_disk *d)
 
 	/* A sum, so that the order of names does not count. */
 	for (int i = 0; i < d->names; i++)
-		if (strcmp(d->name[i].name, "lock"))
+		if (strcmp(d->name[i].name, "lock") &&
+		    strcmp(d->name[i].name, "stats"))
 			h += mix(name_hash(d->name[i].name),
 				 file_hash(d, d->file[d->name[i].file]));
 	for (int i = 0; i < d->ops; i++)

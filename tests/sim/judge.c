@@ -214,6 +214,46 @@ static void judge_verify(struct world *w, const struct point *p,
 	(void)p;
 }
 
+/* Of a crash state in which count records are read. */
+static void judge_stats(struct world *w, struct sim_disk *disk, uint32_t count)
+{
+	struct journal_snapshot snap = JOURNAL_SNAPSHOT_INIT;
+	struct journal_stats stats = JOURNAL_STATS_INIT;
+	uint64_t at_least = 0;
+	struct sim s;
+	int ret;
+
+	process(w, &s, disk);
+	ret = jnl_stats_at(&s.sys, SIM_DIR, &snap, &stats);
+	w->counts->pages += !ret;
+	w->counts->torn_pages += ret == -EUCLEAN;
+	if (ret == -ENODATA || ret == -EUCLEAN)
+		return;
+	if (ret < 0)
+		violated(w, "P6: the figures: %d", ret);
+	if (snap.writer != JOURNAL_WRITER_NONE || snap.outstanding)
+		violated(w, "P6: the figures are taken for those of a writer "
+			 "at work (%u, %u writes outstanding)", snap.writer,
+			 snap.outstanding);
+	if (records_below(w, snap.frontier) > count)
+		violated(w, "P6: the figures say that %u records up to %llu "
+			 "were durable, %u are read",
+			 records_below(w, snap.frontier),
+			 (unsigned long long)snap.frontier, count);
+	/* Figures from both ends of the page. */
+	for (int i = 0; i < 24; i++)
+		at_least += stats.batch_records[i] << i;
+	if (at_least > stats.records)
+		violated(w, "P6: the figures tell of %llu records, and of %llu "
+			 "in batches", (unsigned long long)stats.records,
+			 (unsigned long long)at_least);
+	if (snap.closed && !snap.failed && snap.frontier != snap.end)
+		violated(w, "P6: the figures say that it was closed at %llu, "
+			 "and appended up to %llu were",
+			 (unsigned long long)snap.frontier,
+			 (unsigned long long)snap.end);
+}
+
 static int open_for(struct world *w, struct sim *s, uint64_t flags,
 		    journal **ret_j, struct journal_error *error)
 {
@@ -339,6 +379,8 @@ bool judge(struct world *w, const struct point *p, struct sim_disk *disk,
 			 count, p->acked);
 	if (count < p->appended && count && w->joined[count])
 		violated(w, "P2: a group is read in part: %u records", count);
+	if (w->stats && !w->raw && !absent)
+		judge_stats(w, disk, count);
 	if (effort & 1)
 		judge_verify(w, p, disk, count, absent);
 	if (effort & 2 && !(w->rule && w->rule->opens_only))

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "journal/driver.h"
+#include "journal/stats-file.h"
 #include "tests/sim/life.h"
 
 void add_point(struct world *w)
@@ -61,6 +62,13 @@ int on_fault(void *arg, enum sim_call call, const char *name)
 	struct world *w = arg;
 	bool again = w->rule && w->rule->flush_fails, batch;
 
+	/* Nothing rests on the figures. */
+	if (!strcmp(name, JNL_STATS_NAME)) {
+		if (call != SIM_CALL_WRITE || sim_pick(&w->pick, 32))
+			return 0;
+		w->unwatched = true;
+		return -ENOSPC;
+	}
 	if (w->making)
 		return on_making(w, call, name);
 	if (call != SIM_CALL_FLUSH && call != SIM_CALL_WRITE &&
@@ -118,6 +126,9 @@ bool helper_step(struct world *w, struct process *p, bool idle)
 	    e->frontier < e->ready_end && sim_pick(&w->pick, 64))
 		return true;
 	p->needed = false;
+	pthread_mutex_lock(&p->j->lock);
+	jnl_stats_file_look(p->j);
+	pthread_mutex_unlock(&p->j->lock);
 	if (!p->ready_end)
 		return jnl_helper_step(p->j, idle);
 	if (e->frontier < p->ready_end + SIM_BLOCK)
@@ -141,6 +152,7 @@ static int open_journal(struct world *w, journal **ret_j, enum driver driver)
 	struct jnl_choice choice;
 	struct jnl_env env = {
 		.sys = &w->sim.sys, .choice = &choice, .no_helper = true,
+		.stats = w->stats,
 	};
 	int ret;
 
@@ -160,6 +172,10 @@ static int open_journal(struct world *w, journal **ret_j, enum driver driver)
 	if (!ret && driver == LOOP)
 		(*ret_j)->committer->regroup = sim_pick(&w->pick, 2) ?
 			JNL_REGROUP_ALWAYS : JNL_REGROUP_NEVER;
+	/* Whatever a crash has left there is written anew. */
+	if (!ret && w->stats && !w->raw && !w->unwatched &&
+	    !(*ret_j)->stats_file)
+		violated(w, "P6: the writer keeps no figures");
 	if (ret < 0 && !w->failed && !is_full(w, ret))
 		violated(w, "P3: open failed with %d, and nothing was wrong: "
 			 "%s", ret, error.message);
@@ -250,7 +266,7 @@ void live(struct world *w)
 	w->sim.step = on_step;
 	w->sim.fault = on_fault;
 	w->sim.arg = w;
-	w->failed = false;
+	w->failed = w->unwatched = false;
 	w->faults = 0;
 	w->fail_after = 0;
 	if (w->rule && w->rule->flush_fails)

@@ -145,11 +145,35 @@ START_TEST(a_callback_may_use_the_journal)
 
 	told.event = call_the_journal;
 	o = options_of(drivers[_i], NULL, &told);
-	/* its thread has no journal before this has returned */
 	ck_assert_int_eq(open_as(&called_for, &choice_dsync, &o), 0);
 	for (int i = 0; i < 10; i++)
 		ck_assert_int_eq(commit_bytes(called_for, 20000), 0);
 	await_events(JOURNAL_EVENT_SEGMENT, 0, 5, NULL);
+	ck_assert_int_eq(close_told(called_for), 0);
+}
+END_TEST
+
+static void look_for_the_journal(void *arg, const struct journal_event *ev)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+
+	ck_assert_ptr_nonnull(called_for);
+	ck_assert_int_eq(journal_info(called_for, &info), 0);
+	keep_event(arg, ev);
+}
+
+START_TEST(a_callback_finds_the_journal_where_opening_writes_it)
+{
+	struct journal_observer told = JOURNAL_OBSERVER_INIT;
+	struct journal_options o;
+
+	told.event = look_for_the_journal;
+	o = options_of("thread", NULL, &told);
+	called_for = NULL;
+	/* what there is to tell at once: the ring is refused */
+	fault_set(&f, FAULT_RING_SETUP, 1, 1000, -EPERM);
+	ck_assert_int_eq(open_as(&called_for, &choice_dsync, &o), 0);
+	await_events(JOURNAL_EVENT_FALLBACK, 0, 1, NULL);
 	ck_assert_int_eq(close_told(called_for), 0);
 }
 END_TEST
@@ -216,6 +240,8 @@ START_TEST(events_without_room_are_counted_and_the_others_keep_their_order)
 
 	told.event = wait_at_the_gate;
 	o = options_of("caller", NULL, &told);
+	/* segments and nothing else, however slow the disk is */
+	o.stall_ms = UINT32_MAX;
 	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 150; i++)
@@ -294,6 +320,7 @@ int main(void)
 		&a_failure_while_closing_is_told_before_close_returns,
 		&a_ring_that_is_refused_is_told_after_opening,
 		&an_open_that_fails_tells_nothing,
+		&a_callback_finds_the_journal_where_opening_writes_it,
 		&a_callback_that_waits_for_an_appender_stops_nothing,
 		&close_waits_for_a_callback_and_for_what_is_left_to_tell,
 		&events_without_room_are_counted_and_the_others_keep_their_order,

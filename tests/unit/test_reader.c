@@ -639,6 +639,61 @@ START_TEST(what_lies_in_a_hole_is_told_and_the_rest_is_read)
 }
 END_TEST
 
+/* The first batch of a segment follows another one than it did. */
+static void relink(const char *where, uint64_t segment, uint64_t seed_of_it)
+{
+	char name[JNL_SEGMENT_NAME_LEN], *file;
+	struct jnl_batch_header h;
+	uint8_t p[4096];
+	FILE *f;
+
+	jnl_segment_name(name, segment);
+	file = scratch_path(where, name);
+	f = fopen(file, "r+");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fseek(f, sizeof(p), SEEK_SET), 0);
+	ck_assert_uint_eq(fread(p, 1, sizeof(p), f), sizeof(p));
+	ck_assert(jnl_batch_decode(p, seed_of_it, &h));
+	h.prev_sum++;
+	jnl_batch_encode(p, &h, seed_of_it);
+	ck_assert_int_eq(fseek(f, sizeof(p), SEEK_SET), 0);
+	ck_assert_uint_eq(fwrite(p, 1, sizeof(p), f), sizeof(p));
+	ck_assert_int_eq(fclose(f), 0);
+	free(file);
+}
+
+START_TEST(what_comes_behind_a_hole_has_to_follow_it)
+{
+	struct journal_salvage_report report = JOURNAL_SALVAGE_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	char *salvaged = scratch_path(dir, "salvaged"), *gone;
+	struct journal_record rec;
+	journal_reader *r;
+	int ret;
+
+	make();
+	gone = scratch_path(path, "0000000000000002.seg");
+	ck_assert_int_eq(unlink(gone), 0);
+	free(gone);
+	ck_assert_int_ge(jnl_salvage(path, salvaged, &report, &env, &env), 0);
+	for (int wrong = 0; wrong < 2; wrong++) {
+		ck_assert_int_eq(journal_reader_open(&r, salvaged, 0, NULL), 0);
+		if (wrong)
+			relink(salvaged, 3, r->at.rec.seed);
+		while ((ret = journal_reader_next(r, &rec)) == 1)
+			;
+		ck_assert_int_eq(ret, -ENODATA);
+		ck_assert_uint_eq(journal_reader_error(r)->lsn, 3 * 4 * SMALL);
+		ck_assert_int_eq(journal_reader_seek(r, 3 * 4 * SMALL), 0);
+		ck_assert_int_eq(journal_reader_next(r, &rec),
+				 wrong ? -EBADMSG : 1);
+		ck_assert(wrong || rec.lsn > 3 * 4 * SMALL);
+		journal_reader_close(r);
+	}
+	free(salvaged);
+}
+END_TEST
+
 START_TEST(beside_a_writer_only_durable_records_are_there_until_given_back)
 {
 	struct journal_options o = JOURNAL_OPTIONS_INIT;
@@ -790,6 +845,7 @@ RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  what_is_damaged_is_told_and_the_rest_is_read,
 	  a_sound_batch_that_is_not_the_one_of_the_chain_is_damage,
 	  what_lies_in_a_hole_is_told_and_the_rest_is_read,
+	  what_comes_behind_a_hole_has_to_follow_it,
 	  beside_a_writer_only_durable_records_are_there_until_given_back,
 	  another_thread_and_a_child_of_fork_may_have_the_reader,
 	  an_index_without_room_finds_the_same)

@@ -3,7 +3,10 @@
  */
 #include "config.h"
 
+#include <liburing.h>
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/unit/observe.h"
 #include "tests/unit/settle.h"
@@ -188,6 +191,142 @@ START_TEST(a_write_on_a_ring_that_stands_still_is_told_while_it_does)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------
+ * On the ring of a loop nobody waits in a call that could have a gate.  So a
+ * full pipe is registered in the place of the segment: a write to it is out
+ * until somebody reads.
+ */
+
+static struct {
+	int ring, fd;		/* the file that was registered last */
+	uint32_t slot;
+	int pipe[2];
+	uint8_t *block;
+} full;
+
+static int noted_register(struct jnl_sys *s, int fd, unsigned int opcode,
+			  const void *arg, unsigned int n)
+{
+	struct jnl_sys *to = ((struct fault *)s)->base;
+	struct io_uring_files_update u;
+	int32_t value;
+
+	if (opcode == IORING_REGISTER_FILES_UPDATE) {
+		memcpy(&u, arg, sizeof(u));
+		memcpy(&value, (const void *)(uintptr_t)u.fds, sizeof(value));
+		if (value >= 0) {
+			full.ring = fd;
+			full.fd = value;
+			full.slot = u.offset;
+		}
+	}
+	return to->ring_register(to, fd, opcode, arg, n);
+}
+
+static void register_in_slot(int fd)
+{
+	int32_t value = fd;
+	struct io_uring_files_update u = {
+		.offset = full.slot, .fds = (uint64_t)(uintptr_t)&value,
+	};
+
+	ck_assert_int_eq(f.base->ring_register(f.base, full.ring,
+					       IORING_REGISTER_FILES_UPDATE,
+					       &u, 1), 1);
+}
+
+static void fill_pipe(void)
+{
+	static const uint8_t zeros[4096];
+
+	ck_assert_int_eq(pipe2(full.pipe, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(full.pipe[1], zeros, sizeof(zeros)) > 0)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	/* Who writes now waits. */
+	ck_assert_int_eq(fcntl(full.pipe[1], F_SETFL, 0), 0);
+	ck_assert_int_eq(posix_memalign((void **)&full.block, 4096, 4096), 0);
+}
+
+/* Put what has come through where it belongs. */
+static void drain_pipe(const uint8_t uuid[JNL_UUID_LEN])
+{
+	struct jnl_batch_header h;
+
+	while (read(full.pipe[0], full.block, 4096) == 4096) {
+		if (!jnl_batch_decode(full.block, jnl_seed(uuid), &h))
+			continue;
+		ck_assert_int_eq(pwrite(full.fd, full.block, 4096,
+					(off_t)(h.lsn % SMALL)), 4096);
+	}
+}
+
+static uint64_t durable_of(journal *j)
+{
+	uint64_t frontier = 0;
+
+	ck_assert_int_eq(journal_durable(j, &frontier), 0);
+	return frontier;
+}
+
+/* Let everything out that stands still, and wait for lsn. */
+static void let_out(journal *j, uint64_t lsn, const uint8_t *uuid)
+{
+	struct pollfd p = { .fd = journal_eventfd(j), .events = POLLIN };
+
+	register_in_slot(full.fd);
+	for (int i = 0; durable_of(j) <= lsn; i++) {
+		ck_assert_int_lt(i, PATIENCE_MS);
+		drain_pipe(uuid);
+		(void)poll(&p, 1, 1);
+	}
+	drain_pipe(uuid);
+}
+
+START_TEST(a_write_on_a_loop_s_ring_that_does_not_come_back_is_told)
+{
+	struct journal_report report = JOURNAL_REPORT_INIT;
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct journal_event ev, other;
+	uint64_t lsn;
+	journal *j;
+
+	f.sys.ring_register = noted_register;
+	j = open_stalling(&choice_dsync, "loop", NULL);
+	ck_assert_int_eq(journal_info(j, &info), 0);
+	if (strcmp(info.carrier, "io_uring")) {
+		printf("no ring here: %s\n", info.trail);
+		ck_assert_int_eq(journal_close(j), 0);
+		return;
+	}
+	ck_assert_int_eq(commit_bytes(j, 100), 0);
+	fill_pipe();
+	from = settle(j);
+	counted = stats_of(j).stalls_device;
+	register_in_slot(full.pipe[1]);
+	ck_assert_int_eq(append_bytes(j, 100, &lsn), 0);
+	ck_assert_int_eq(journal_submit(j), 0);
+	ev = await_stall(JOURNAL_STALL_WRITE);
+	check_counted(j);
+	/* The loop goes on meanwhile; only one batch is out. */
+	ck_assert_uint_le(durable_of(j), lsn);
+	ck_assert_int_eq(append_bytes(j, 100, &lsn), 0);
+	ck_assert_int_eq(journal_submit(j), 0);
+	pause_ms(3 * STALL_MS);
+	ck_assert_int_eq(count_same(JOURNAL_EVENT_STALL, &ev, &other), 1);
+	ck_assert_int_eq(count_same(JOURNAL_EVENT_STALL_END, &ev, &other), 0);
+	let_out(j, lsn, info.uuid);
+	check_pair(&ev);
+	ck_assert_int_eq(close_told(j), 0);
+	ck_assert_int_eq(journal_verify(path, &report), 0);
+	ck_assert_uint_eq(report.finding, JOURNAL_SOUND);
+	ck_assert_uint_eq(report.records, 3);
+	(void)close(full.pipe[0]);
+	(void)close(full.pipe[1]);
+	free(full.block);
+}
+END_TEST
+
 static ssize_t gated_failing_pwrite(struct jnl_sys *s, int fd, const void *buf,
 				    size_t len, uint64_t offset, int rwf)
 {
@@ -227,8 +366,8 @@ START_TEST(an_append_that_waits_for_a_segment_is_told)
 	struct journal_event ev;
 	struct doing d;
 
-	f.sys.fallocate = gated_fallocate;
 	close_the_gate(j);
+	f.sys.fallocate = gated_fallocate;
 	start_commits(&d, j, 30000, 6);
 	ev = await_stall(JOURNAL_STALL_SEGMENT);
 	/* no device stands still as far as commits go */
@@ -246,8 +385,8 @@ START_TEST(a_loop_s_append_that_is_refused_for_a_segment_is_told)
 	struct journal_event ev;
 	int ret = 0, n = 0;
 
-	f.sys.fallocate = gated_fallocate;
 	close_the_gate(j);
+	f.sys.fallocate = gated_fallocate;
 	while (!ret) {
 		ret = append_bytes(j, 30000, NULL);
 		ck_assert_int_eq(journal_submit(j), 0);
@@ -273,8 +412,8 @@ START_TEST(an_append_that_waits_for_room_is_told)
 	o.stall_ms = STALL_MS;
 	o.queue_depth = 1;
 	o.record_max = 4000;
-	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	f.sys.pwrite = gated_pwrite;
+	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	for (int i = 0; i < 4; i++)
 		start_commits(&d[i], j, 3000, 1);
@@ -322,8 +461,8 @@ START_TEST(a_watchdog_that_is_off_finds_nothing)
 
 	told.event = keep_event;
 	o.stall_ms = UINT32_MAX;
-	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	f.sys.pwrite = gated_pwrite;
+	ck_assert_int_eq(open_as(&j, &choice_dsync, &o), 0);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	pause_ms(5 * STALL_MS);
@@ -344,8 +483,8 @@ START_TEST(what_begins_after_a_long_rest_is_watched_too)
 	/* so long that the thread sleeps until it is called */
 	ck_assert_int_eq(commit_bytes(j, 100), 0);
 	pause_ms(10 * STALL_MS);
-	f.sys.pwrite = gated_pwrite;
 	close_the_gate(j);
+	f.sys.pwrite = gated_pwrite;
 	start_commits(&d, j, 100, 1);
 	ev = await_stall(JOURNAL_STALL_WRITE);
 	pthread_mutex_unlock(&gate);
@@ -359,6 +498,7 @@ int main(void)
 {
 	static const TTest *const *const tests[] = {
 		&a_write_on_a_ring_that_stands_still_is_told_while_it_does,
+		&a_write_on_a_loop_s_ring_that_does_not_come_back_is_told,
 		&a_stall_that_ends_in_an_error_says_so,
 		&an_append_that_waits_for_a_segment_is_told,
 		&a_loop_s_append_that_is_refused_for_a_segment_is_told,

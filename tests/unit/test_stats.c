@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@ static journal *open_with_stats(uint64_t flags)
 	journal *j;
 
 	o.flags |= flags;
+	/* However slow the disk is, nothing but segments is an event. */
+	o.stall_ms = UINT32_MAX;
 	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
 	return j;
 }
@@ -184,11 +187,12 @@ static ssize_t gated_but_for_pages(struct jnl_sys *s, int fd, const void *buf,
 
 START_TEST(a_write_that_stands_still_is_seen_from_outside)
 {
-	journal *j = open_with_stats(0);
 	uint64_t before_ns;
 	struct doing d;
+	journal *j;
 
 	f.sys.pwrite = gated_but_for_pages;
+	j = open_with_stats(0);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	for (int i = 0; !look_at_it() && !snap.outstanding; i++) {
@@ -208,12 +212,14 @@ START_TEST(a_write_that_stands_still_is_seen_from_outside)
 }
 END_TEST
 
+static atomic_bool no_room;
+
 static ssize_t no_room_for_pages(struct jnl_sys *s, int fd, const void *buf,
 				 size_t len, uint64_t offset, int rwf)
 {
 	struct fault *fault = (struct fault *)s;
 
-	if (is_page(buf, len))
+	if (atomic_load(&no_room) && is_page(buf, len))
 		return -ENOSPC;
 	return fault->base->pwrite(fault->base, fd, buf, len, offset, rwf);
 }
@@ -223,6 +229,7 @@ START_TEST(a_full_disk_costs_the_figures_and_nothing_else)
 	char byte;
 	journal *j;
 
+	atomic_store(&no_room, true);
 	f.sys.pwrite = no_room_for_pages;
 	j = open_with_stats(0);
 	ck_assert_ptr_nonnull(strstr(trail_of(j), "stats: none: "));
@@ -234,9 +241,12 @@ END_TEST
 
 START_TEST(a_disk_that_becomes_full_costs_the_figures_and_nothing_else)
 {
-	journal *j = open_with_stats(0);
+	journal *j;
 
+	atomic_store(&no_room, false);
 	f.sys.pwrite = no_room_for_pages;
+	j = open_with_stats(0);
+	atomic_store(&no_room, true);
 	for (int i = 0; !strstr(trail_of(j), "stats: none: "); i++) {
 		ck_assert_int_eq(commit_bytes(j, 100), 0);
 		ck_assert_int_lt(i, PATIENCE_MS);
@@ -313,6 +323,26 @@ START_TEST(a_page_that_rots_is_found_and_no_journal_rests_on_it)
 }
 END_TEST
 
+START_TEST(a_page_that_a_crash_left_as_zeros_is_made_anew)
+{
+	static const uint8_t zeros[JNL_STATS_LEN];
+	journal *j = open_with_stats(0);
+
+	ck_assert_int_eq(journal_close(j), 0);
+	put_file(JNL_STATS_NAME, zeros, sizeof(zeros));
+	ck_assert_int_eq(look_at_it(), -EUCLEAN);
+	j = open_with_stats(0);
+	ck_assert_int_eq(look_at_it(), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	/* Zeros of another length are somebody else's. */
+	put_file(JNL_STATS_NAME, zeros, 100);
+	ck_assert_int_eq(look_at_it(), -EINVAL);
+	j = open_with_stats(0);
+	ck_assert_ptr_nonnull(strstr(trail_of(j), "move it away"));
+	ck_assert_int_eq(journal_close(j), 0);
+}
+END_TEST
+
 START_TEST(a_newer_page_is_refused)
 {
 	struct jnl_stats_page page = { .magic = JNL_STATS_MAGIC };
@@ -344,6 +374,97 @@ START_TEST(the_newest_events_are_seen_oldest_first)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------
+ * Journals of every driver that tell one observer, each by a thread of its
+ * own, and whose figures are read meanwhile.
+ */
+
+#define JOURNALS 3
+
+static struct told_of {
+	journal *j;
+	char *path;
+	uint64_t told, dropped;	/* by the one thread that tells of it */
+	struct doing appender[2];
+	pthread_t watcher;
+} told_of[JOURNALS];
+static atomic_bool over;
+
+static void ask_it_back(void *arg, const struct journal_event *ev)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct told_of *t = arg;
+
+	t->told++;
+	t->dropped += ev->dropped;
+	ck_assert_int_eq(journal_info(t->j, &info), 0);
+	ck_assert_uint_eq(stats_of(t->j).failures, 0);
+}
+
+static void *watch_from_outside(void *arg)
+{
+	struct journal_snapshot snapshot = JOURNAL_SNAPSHOT_INIT;
+	struct journal_stats figures = JOURNAL_STATS_INIT;
+	const struct told_of *t = arg;
+
+	while (!atomic_load(&over)) {
+		ck_assert_int_eq(journal_stats_at(t->path, &snapshot,
+						  &figures), 0);
+		ck_assert_uint_eq(figures.payload, 9000 * figures.records);
+	}
+	return NULL;
+}
+
+static void open_told_of(struct told_of *t, const char *driver, int i)
+{
+	struct journal_observer told = JOURNAL_OBSERVER_INIT;
+	struct journal_options o = options_of(driver, NULL, &told);
+	struct jnl_env env = { .sys = &f.sys, .choice = &choice_dsync,
+			       .stats = true };
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "journal%d", i);
+	*t = (struct told_of){ .path = scratch_path(dir, name) };
+	told.event = ask_it_back;
+	told.arg = t;
+	ck_assert_int_eq(jnl_open(&t->j, t->path, &o, &env), 0);
+}
+
+START_TEST(journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
+{
+	static const char *const drivers[] = { "caller", "thread", "loop" };
+
+	atomic_store(&over, false);
+	for (int i = 0; i < JOURNALS; i++)
+		open_told_of(&told_of[i], drivers[i], i);
+	for (int i = 0; i < JOURNALS; i++) {
+		struct told_of *t = &told_of[i];
+
+		ck_assert_int_eq(pthread_create(&t->watcher, NULL,
+						watch_from_outside, t), 0);
+		start_commits(&t->appender[0], t->j, 9000, 40);
+		start_commits(&t->appender[1], t->j, 9000, 40);
+	}
+	for (int i = 0; i < JOURNALS; i++) {
+		ck_assert_int_eq(end_commits(&told_of[i].appender[0]), 0);
+		ck_assert_int_eq(end_commits(&told_of[i].appender[1]), 0);
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < JOURNALS; i++) {
+		struct told_of *t = &told_of[i];
+
+		pthread_join(t->watcher, NULL);
+		ck_assert_int_eq(journal_close(t->j), 0);
+		path = t->path;
+		ck_assert_int_eq(look_at_it(), 0);
+		ck_assert_uint_eq(stats.records, 80);
+		ck_assert_uint_gt(t->told, 0);
+		ck_assert_uint_ge(t->told + stats.events_dropped, snap.events);
+		ck_assert_uint_le(t->dropped, stats.events_dropped);
+	}
+}
+END_TEST
+
 RUN_SUITE_WITH("stats", 60, setup, teardown,
 	a_writer_is_seen_at_work_and_then_closed,
 	a_reader_never_sees_half_a_page,
@@ -356,5 +477,7 @@ RUN_SUITE_WITH("stats", 60, setup, teardown,
 	somebody_else_s_file_is_left_alone,
 	a_link_is_not_followed,
 	a_page_that_rots_is_found_and_no_journal_rests_on_it,
+	a_page_that_a_crash_left_as_zeros_is_made_anew,
 	a_newer_page_is_refused,
-	the_newest_events_are_seen_oldest_first)
+	the_newest_events_are_seen_oldest_first,
+	journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
