@@ -59,7 +59,8 @@ static void print_json(struct jnl_out *out, const struct journal_report *rep,
 {
 	jnl_out_format(out, "{\"finding\":\"%s\",\"damaged\":%s,\"code\":%d",
 		       jnl_finding_name(rep->finding),
-		       jnl_finding_damage(rep->finding) ? "true" : "false", rep->code);
+		       jnl_finding_damage(rep->finding) ? "true" : "false",
+		       rep->code);
 	jnl_out_text(out, ",\"message\":");
 	jnl_out_json_string(out, rep->message, strlen(rep->message));
 	jnl_out_text(out, ",\"file\":");

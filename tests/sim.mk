@@ -3,7 +3,10 @@
 check_LTLIBRARIES = tests/libsim.la
 tests_libsim_la_SOURCES = \
 	tests/sim/choice.c \
-	tests/sim/disk.c tests/sim/disk.h \
+	tests/sim/disk.c tests/sim/disk.h tests/sim/disk-impl.h \
+	tests/sim/disk-blocks.c \
+	tests/sim/disk-crash.c \
+	tests/sim/disk-io.c \
 	tests/sim/sys.c tests/sim/sys.h
 
 check_PROGRAMS += tests/sim/crash

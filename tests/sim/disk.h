@@ -226,8 +226,8 @@ void sim_cut(struct sim_disk *d, struct sim_pick *p, unsigned int unit);
 void sim_kill(struct sim_disk *d, struct sim_pick *p);
 
 /* Identifies the content of the medium and, while there are any, of caches
- * and pending changes.  The lock file, or note, and the figures, which hold clocks, do
- * not count. */
+ * and pending changes.  The lock file, or note, does not count, nor do the
+ * figures, which hold clocks. */
 uint64_t sim_disk_hash(const struct sim_disk *d);
 
 /* How much a power cut could take: files that wait for a flush, above all. */

@@ -24,7 +24,7 @@ static struct {
 	int files;
 	unsigned int fails_from; /* calls of io_uring_enter(2), likewise */
 	unsigned int enters;
-	bool taken;		/* ... when the kernel has taken what is there */
+	bool taken;		/* ... the kernel having taken what there is */
 	int err;
 	int pipe[2];
 	uint8_t *into;		/* where the reads were told to put it */
@@ -204,7 +204,7 @@ static void lose_ring(int i)
 		ck_assert_msg(is_mapped(lose.into), "%s", losses[i].what);
 }
 
-START_TEST(a_ring_that_is_lost_half_way_costs_no_record_and_keeps_its_memory)
+START_TEST(a_lost_ring_costs_no_record_and_keeps_its_memory)
 {
 	journal *j;
 
@@ -221,7 +221,7 @@ END_TEST
  * On a block device
  */
 
-START_TEST(records_of_a_device_are_read_by_their_lsns_with_and_without_a_ring)
+START_TEST(records_of_a_device_are_read_with_and_without_a_ring)
 {
 	unsigned long by_calls = 0;
 	journal_reader *r;
@@ -247,7 +247,7 @@ START_TEST(records_of_a_device_are_read_by_their_lsns_with_and_without_a_ring)
 }
 END_TEST
 
-START_TEST(beside_the_writer_of_a_device_what_it_gave_back_is_told)
+START_TEST(beside_the_writer_of_a_device_the_rest_is_told)
 {
 	struct journal_info info = JOURNAL_INFO_INIT;
 	journal_reader *r;
@@ -285,10 +285,12 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, begin, end);
-	tcase_add_loop_test(tc, a_ring_that_is_lost_half_way_costs_no_record_and_keeps_its_memory,
-			    0, 2 * LOSSES);
-	tcase_add_test(tc, records_of_a_device_are_read_by_their_lsns_with_and_without_a_ring);
-	tcase_add_test(tc, beside_the_writer_of_a_device_what_it_gave_back_is_told);
+	tcase_add_loop_test(tc,
+			    a_lost_ring_costs_no_record_and_keeps_its_memory, 0,
+			    2 * LOSSES);
+	tcase_add_test(tc,
+		       records_of_a_device_are_read_with_and_without_a_ring);
+	tcase_add_test(tc, beside_the_writer_of_a_device_the_rest_is_told);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
