@@ -137,6 +137,7 @@ static int step(struct jnl_view *view, const struct jnl_recovery *rec,
 	ret_place->lsn = h.lsn;
 	ret_place->sum = h.header_sum;
 	ret_place->hole = h.flags & JNL_BATCH_HOLE;
+	ret_place->skip = h.flags & JNL_BATCH_SKIP;
 	ret_place->size = ret_place->hole ? end - h.lsn :
 			  jnl_batch_size(&h, view->block_size);
 	w->place = end;
@@ -211,7 +212,7 @@ static int find_known(const struct jnl_index_segment *s, struct jnl_view *view,
 	w.prev = ret_place->sum;
 	w.linked = true;
 	while (!holds(ret_place, lsn)) {
-		if (s->stride == 1 || w.place > lsn)
+		if (s->stride == 1 || ret_place->skip || w.place > lsn)
 			return -EINVAL;
 		ret = step(view, rec, &w, ret_place);
 		if (ret < 0)

@@ -32,6 +32,7 @@ struct jnl_batch_place {
 	uint64_t sum;		/* its header's */
 	uint64_t size;		/* padding included; of a hole all of it */
 	bool hole;		/* JNL_BATCH_HOLE */
+	bool skip;		/* JNL_BATCH_SKIP: behind it lies none */
 };
 
 struct jnl_index_segment;

@@ -700,8 +700,8 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record);
  * -ERANGE: as from journal_reader_next().  -EBADMSG and others as at opening;
  * -EXDEV: another journal is in its place.  Those stay until
  * journal_reader_seek().  -EMFILE, -ENFILE, -ENOMEM: cannot wait now; nothing
- * stays.  -EOWNERDEAD after fork(2).  For the reader's one thread; no
- * cancellation point.
+ * stays, unless it was reading the journal that failed.  -EOWNERDEAD after
+ * fork(2).  For the reader's one thread; no cancellation point.
  */
 int journal_reader_wait(journal_reader *r, int timeout_ms);
 

@@ -217,7 +217,7 @@ static bool get_memory(struct jnl_many *m, size_t len)
 
 static int open_file(struct jnl_many *m, uint64_t number)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+	int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	char name[JNL_SEGMENT_NAME_LEN];
 
 	jnl_segment_name(name, number);

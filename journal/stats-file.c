@@ -63,6 +63,8 @@ void jnl_stats_order(struct jnl_stats_page *page)
 		for (size_t k = 0; k < 8; k++)
 			word[k] = htole64(word[k]);
 	}
+	page->in_place = htole64(page->in_place);
+	page->late = htole64(page->late);
 }
 
 uint64_t jnl_stats_sum(const struct jnl_stats_page *page)
@@ -133,6 +135,8 @@ static void put_stats(struct jnl_stats_page *p, journal *j)
 	jnl_fill_stats(j, &s);
 	p->records = s.records;
 	p->payload = s.payload;
+	p->in_place = s.in_place;
+	p->late = s.late;
 	p->batches = s.batches;
 	p->flushes = s.flushes;
 	p->replacements = s.replacements;

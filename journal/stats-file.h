@@ -54,7 +54,8 @@ struct jnl_stats_page {
 	uint64_t action_ns[40];
 	uint64_t batch_records[24];
 	struct jnl_stats_event event[JOURNAL_PAST_EVENTS];
-	uint8_t zeros[1216];
+	uint64_t in_place, late;
+	uint8_t zeros[1200];
 };
 
 static_assert(sizeof(struct jnl_stats_event) == 256, "on disk");
@@ -73,6 +74,7 @@ static_assert(offsetof(struct jnl_stats_page, action_ns) == 320, "on disk");
 static_assert(offsetof(struct jnl_stats_page, batch_records) == 640,
 	      "on disk");
 static_assert(offsetof(struct jnl_stats_page, event) == 832, "on disk");
+static_assert(offsetof(struct jnl_stats_page, in_place) == 2880, "on disk");
 
 /* The numbers between a page in memory and one on disk; the same both ways. */
 void jnl_stats_order(struct jnl_stats_page *page);

@@ -132,6 +132,8 @@ static void take_stats(struct journal_stats *s, const struct jnl_stats_page *p)
 {
 	s->records = p->records;
 	s->payload = p->payload;
+	s->in_place = p->in_place;
+	s->late = p->late;
 	s->batches = p->batches;
 	s->flushes = p->flushes;
 	s->replacements = p->replacements;

@@ -1,5 +1,6 @@
 /*
- * journal/tool-common.c - messages and arguments.
+ * journal/tool-common.c - messages and arguments, and what commands that report
+ * have in common.
  */
 #include "config.h"
 
@@ -135,6 +136,58 @@ const char *jnl_finding_name(uint32_t finding)
 		/* Of a newer library: certainly not "sound". */
 		return "unknown";
 	}
+}
+
+bool jnl_finding_damage(uint32_t finding)
+{
+	return finding != JOURNAL_SOUND && finding != JOURNAL_TAIL &&
+	       finding != JOURNAL_HOLE;
+}
+
+/* False: the message is out. */
+static bool take_operands(int argc, char **argv, bool two)
+{
+	if (!two)
+		return jnl_operand_dir(argc, argv);
+	if (argc - optind == 2)
+		return true;
+	jnl_usage_error(argv[0], "a journal and a new directory are needed");
+	return false;
+}
+
+int jnl_report_main(int argc, char **argv, const struct jnl_report_command *c)
+{
+	static const struct option longopts[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "holes", no_argument, NULL, 'l' },
+		{ 0 },
+	}, without_holes[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	const struct option *known = c->takes_holes ? longopts : without_holes;
+	struct jnl_asked asked = { 0 };
+	int code = JNL_EXIT_ERROR, opt;
+	struct jnl_out out;
+
+	if (jnl_out_init(&out) < 0) {
+		jnl_complain("memory", "not enough of it");
+		return JNL_EXIT_ERROR;
+	}
+	while ((opt = jnl_getopt(argc, argv, known)) == 'j' || opt == 'l') {
+		asked.json |= opt == 'j';
+		asked.holes |= opt == 'l';
+	}
+	if (opt == 'h') {
+		jnl_out_text(&out, c->help);
+		code = JNL_EXIT_DONE;
+	} else if (opt == -1 && take_operands(argc, argv, c->takes_two)) {
+		asked.operand = argv + optind;
+		code = c->run(&out, &asked);
+	}
+	return jnl_out_finish(&out, code);
 }
 
 /* The digits at *text; moves *text behind them. */

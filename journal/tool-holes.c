@@ -41,6 +41,22 @@ void jnl_watch_progress(void *arg, uint64_t bytes, uint64_t total)
 	jnl_progress_show(&w->progress, 0, bytes);
 }
 
+int jnl_watch_verify(struct jnl_watch *w, const char *dir,
+		     struct journal_report *rep)
+{
+	int ret;
+
+	*w = (struct jnl_watch){ 0 };
+	*rep = (struct journal_report)JOURNAL_REPORT_INIT;
+	jnl_progress_init_total(&w->progress);
+	rep->on_hole = jnl_holes_add;
+	rep->on_progress = jnl_watch_progress;
+	rep->arg = w;
+	ret = journal_verify(dir, rep);
+	jnl_progress_clear(&w->progress);
+	return ret ? ret : w->error;
+}
+
 void jnl_watch_fini(struct jnl_watch *w)
 {
 	jnl_progress_clear(&w->progress);

@@ -16,8 +16,17 @@ static const char help[] =
 "Usage: journal-tool info [OPTION]... DIR\n"
 "Say what is known about the journal in DIR.  Nothing is changed.\n"
 "\n"
-"  --json  print one JSON object\n"
-"  --help  print this and exit\n";
+"  --holes  read the whole journal, and list what was lost before it was\n"
+"           salvaged\n"
+"  --json   print one JSON object\n"
+"  --help   print this and exit\n";
+
+/* The holes of a salvaged journal: no header tells of them before it is read,
+ * so they are known only where that was asked for. */
+struct found {
+	struct journal_report rep;
+	struct jnl_watch watch;
+};
 
 /* The writer: -ENOENT is nobody, other errors leave the number unknown. */
 struct writer {
@@ -53,7 +62,7 @@ static void format_uuid(const uint8_t uuid[16], char text[37])
 
 static void print_text(struct jnl_out *out, const char *uuid,
 		       const struct journal_info *info,
-		       const struct writer *w)
+		       const struct writer *w, const struct found *found)
 {
 	jnl_out_format(out, "uuid:          %s\n", uuid);
 	jnl_out_format(out, "format:        %" PRIu32 "\n", info->format);
@@ -81,11 +90,20 @@ static void print_text(struct jnl_out *out, const char *uuid,
 		jnl_out_text(out, "writer:        at work, pid unknown\n");
 	if (*info->measured)
 		jnl_out_format(out, "measured:      %s\n", info->measured);
+	if (!found)
+		return;
+	if (found->rep.holes)
+		jnl_out_format(out, "holes:         %" PRIu64 ", %" PRIu64
+			       " bytes\n", found->rep.holes,
+			       found->rep.hole_bytes);
+	else
+		jnl_out_text(out, "holes:         none\n");
+	jnl_holes_text(out, &found->watch);
 }
 
 static void print_json(struct jnl_out *out, const char *uuid,
 		       const struct journal_info *info,
-		       const struct writer *w)
+		       const struct writer *w, const struct found *found)
 {
 	jnl_out_format(out, "{\"uuid\":\"%s\",\"format\":%" PRIu32
 		       ",\"block_size\":%" PRIu32 ",\"segment_size\":%" PRIu64
@@ -109,33 +127,70 @@ static void print_json(struct jnl_out *out, const char *uuid,
 				    strlen(info->measured));
 	else
 		jnl_out_text(out, "null");
+	jnl_out_text(out, ",\"holes\":");
+	if (found)
+		jnl_holes_json(out, &found->watch);
+	else
+		jnl_out_text(out, "null");
+	jnl_out_text(out, ",\"hole_bytes\":");
+	if (found)
+		jnl_out_u64(out, found->rep.hole_bytes);
+	else
+		jnl_out_text(out, "null");
 	jnl_out_text(out, "}\n");
 }
 
-static int run(struct jnl_out *out, const char *dir, bool json)
+/* Damage that is met on the way hides what lies behind it. */
+static int find_holes(const char *dir, struct found *found)
+{
+	struct journal_report *rep = &found->rep;
+	int ret = jnl_watch_verify(&found->watch, dir, rep);
+
+	if (ret < 0 && !rep->message[0])
+		return jnl_failed(dir, ret, NULL);
+	if (!ret && !jnl_finding_damage(rep->finding))
+		return JNL_EXIT_DONE;
+	jnl_complain_file(dir, rep->file, rep->message[0] ? rep->message :
+			  jnl_finding_name(rep->finding));
+	return ret < 0 ? jnl_exit_code(ret) : JNL_EXIT_DAMAGE;
+}
+
+static int print(struct jnl_out *out, const char *dir, journal *j,
+		 const struct jnl_asked *asked)
+{
+	struct journal_info info = JOURNAL_INFO_INIT;
+	struct found found = { 0 };
+	struct writer writer;
+	int code = JNL_EXIT_DONE, ret;
+	char uuid[37];
+
+	ret = journal_info(j, &info);
+	if (ret < 0)
+		return jnl_failed(dir, ret, NULL);
+	if (asked->holes)
+		code = find_holes(dir, &found);
+	writer = find_writer(dir, &info);
+	format_uuid(info.uuid, uuid);
+	(asked->json ? print_json : print_text)(out, uuid, &info, &writer,
+		asked->holes && code == JNL_EXIT_DONE ? &found : NULL);
+	jnl_watch_fini(&found.watch);
+	return code;
+}
+
+static int run(struct jnl_out *out, const struct jnl_asked *asked)
 {
 	struct journal_options options = JOURNAL_OPTIONS_INIT;
-	struct journal_info info = JOURNAL_INFO_INIT;
 	struct journal_error error = { 0 };
-	struct writer writer;
+	const char *dir = asked->operand[0];
 	journal *j = NULL;
-	char uuid[37];
-	int code = JNL_EXIT_DONE;
-	int ret;
+	int code, ret;
 
 	options.flags = JOURNAL_READ_ONLY;
 	options.error = &error;
 	ret = journal_open(&j, dir, &options);
 	if (ret < 0)
 		return jnl_failed(dir, ret, &error);
-	ret = journal_info(j, &info);
-	if (ret < 0)
-		code = jnl_failed(dir, ret, NULL);
-	if (code == JNL_EXIT_DONE) {
-		writer = find_writer(dir, &info);
-		format_uuid(info.uuid, uuid);
-		(json ? print_json : print_text)(out, uuid, &info, &writer);
-	}
+	code = print(out, dir, j, asked);
 	ret = journal_close(j);
 	if (ret < 0 && code == JNL_EXIT_DONE)
 		code = jnl_failed(dir, ret, NULL);
@@ -144,28 +199,9 @@ static int run(struct jnl_out *out, const char *dir, bool json)
 
 int jnl_command_info(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ 0 },
+	static const struct jnl_report_command command = {
+		.help = help, .takes_holes = true, .run = run,
 	};
-	struct jnl_out out;
-	bool json = false;
-	const char *dir;
-	int code, opt;
 
-	if (jnl_out_init(&out) < 0) {
-		jnl_complain("memory", "not enough of it");
-		return JNL_EXIT_ERROR;
-	}
-	while ((opt = jnl_getopt(argc, argv, longopts)) == 'j')
-		json = true;
-	if (opt == 'h') {
-		jnl_out_text(&out, help);
-		code = JNL_EXIT_DONE;
-	} else {
-		dir = opt == -1 ? jnl_operand_dir(argc, argv) : NULL;
-		code = dir ? run(&out, dir, json) : JNL_EXIT_ERROR;
-	}
-	return jnl_out_finish(&out, code);
+	return jnl_report_main(argc, argv, &command);
 }

@@ -62,9 +62,9 @@ static void print_json(struct jnl_out *out,
 		       rep->remains);
 }
 
-static int run(struct jnl_out *out, const char *dir, const char *new_dir,
-	       bool json)
+static int run(struct jnl_out *out, const struct jnl_asked *asked)
 {
+	const char *dir = asked->operand[0], *new_dir = asked->operand[1];
 	struct journal_salvage_report rep = JOURNAL_SALVAGE_INIT;
 	struct jnl_watch watch = { 0 };
 	int ret, code;
@@ -82,7 +82,7 @@ static int run(struct jnl_out *out, const char *dir, const char *new_dir,
 				  rep.message : journal_strerror(ret));
 		code = JNL_EXIT_ERROR;
 	} else {
-		(json ? print_json : print_text)(out, &rep, &watch);
+		(asked->json ? print_json : print_text)(out, &rep, &watch);
 		code = rep.holes ? JNL_EXIT_DAMAGE : JNL_EXIT_DONE;
 	}
 	if (!ret && watch.error) {
@@ -101,29 +101,9 @@ static int run(struct jnl_out *out, const char *dir, const char *new_dir,
 
 int jnl_command_salvage(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ 0 },
+	static const struct jnl_report_command command = {
+		.help = help, .takes_two = true, .run = run,
 	};
-	int code = JNL_EXIT_ERROR, opt;
-	struct jnl_out out;
-	bool json = false;
 
-	if (jnl_out_init(&out) < 0) {
-		jnl_complain("memory", "not enough of it");
-		return JNL_EXIT_ERROR;
-	}
-	while ((opt = jnl_getopt(argc, argv, longopts)) == 'j')
-		json = true;
-	if (opt == 'h') {
-		jnl_out_text(&out, help);
-		code = JNL_EXIT_DONE;
-	} else if (opt == -1 && argc - optind != 2) {
-		jnl_usage_error(argv[0], "a journal and a new directory are "
-				"needed");
-	} else if (opt == -1) {
-		code = run(&out, argv[optind], argv[optind + 1], json);
-	}
-	return jnl_out_finish(&out, code);
+	return jnl_report_main(argc, argv, &command);
 }

@@ -66,6 +66,8 @@ static void subtract(struct journal_stats *now,
 {
 	now->records -= before->records;
 	now->payload -= before->payload;
+	now->in_place -= before->in_place;
+	now->late -= before->late;
 	now->batches -= before->batches;
 	now->flushes -= before->flushes;
 	now->replacements -= before->replacements;
@@ -268,6 +270,8 @@ static void json_counts(struct jnl_out *out, const struct journal_stats *c)
 {
 	json_number(out, "records", c->records);
 	json_number(out, "payload", c->payload);
+	json_number(out, "in_place", c->in_place);
+	json_number(out, "late", c->late);
 	json_number(out, "batches", c->batches);
 	json_number(out, "flushes", c->flushes);
 	json_number(out, "replacements", c->replacements);

@@ -24,12 +24,6 @@ static const char help[] =
 "acknowledged behind the end (which is said), or with the holes of a salvaged\n"
 "journal (which are listed); 1: damage or loss; 2: it could not be judged.\n";
 
-static bool damaged(const struct journal_report *rep)
-{
-	return rep->finding != JOURNAL_SOUND && rep->finding != JOURNAL_TAIL &&
-	       rep->finding != JOURNAL_HOLE;
-}
-
 static void print_text(struct jnl_out *out, const struct journal_report *rep,
 		       const struct jnl_watch *watch)
 {
@@ -65,7 +59,7 @@ static void print_json(struct jnl_out *out, const struct journal_report *rep,
 {
 	jnl_out_format(out, "{\"finding\":\"%s\",\"damaged\":%s,\"code\":%d",
 		       jnl_finding_name(rep->finding),
-		       damaged(rep) ? "true" : "false", rep->code);
+		       jnl_finding_damage(rep->finding) ? "true" : "false", rep->code);
 	jnl_out_text(out, ",\"message\":");
 	jnl_out_json_string(out, rep->message, strlen(rep->message));
 	jnl_out_text(out, ",\"file\":");
@@ -99,61 +93,36 @@ static int print(struct jnl_out *out, const char *dir,
 {
 	(json ? print_json : print_text)(out, rep, watch);
 	jnl_out_flush(out);
-	if (!damaged(rep))
+	if (!jnl_finding_damage(rep->finding))
 		return JNL_EXIT_DONE;
 	jnl_complain_file(dir, rep->file, rep->message[0] ? rep->message :
 			  jnl_finding_name(rep->finding));
 	return JNL_EXIT_DAMAGE;
 }
 
-static int run(struct jnl_out *out, const char *dir, bool json)
+static int run(struct jnl_out *out, const struct jnl_asked *asked)
 {
-	struct journal_report rep = JOURNAL_REPORT_INIT;
-	struct jnl_watch watch = { 0 };
+	const char *dir = asked->operand[0];
+	struct journal_report rep;
+	struct jnl_watch watch;
 	int ret, code;
 
-	jnl_progress_init_total(&watch.progress);
-	rep.on_hole = jnl_holes_add;
-	rep.on_progress = jnl_watch_progress;
-	rep.arg = &watch;
-	ret = journal_verify(dir, &rep);
-	jnl_progress_clear(&watch.progress);
-	if (!ret && watch.error)
-		ret = watch.error;
+	ret = jnl_watch_verify(&watch, dir, &rep);
 	if (ret < 0 && !rep.message[0])
 		code = jnl_failed(dir, ret, NULL);
 	else if (ret < 0)
 		code = complain(dir, &rep, ret);
 	else
-		code = print(out, dir, &rep, &watch, json);
+		code = print(out, dir, &rep, &watch, asked->json);
 	jnl_watch_fini(&watch);
 	return code;
 }
 
 int jnl_command_verify(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ 0 },
+	static const struct jnl_report_command command = {
+		.help = help, .run = run,
 	};
-	struct jnl_out out;
-	bool json = false;
-	const char *dir;
-	int code, opt;
 
-	if (jnl_out_init(&out) < 0) {
-		jnl_complain("memory", "not enough of it");
-		return JNL_EXIT_ERROR;
-	}
-	while ((opt = jnl_getopt(argc, argv, longopts)) == 'j')
-		json = true;
-	if (opt == 'h') {
-		jnl_out_text(&out, help);
-		code = JNL_EXIT_DONE;
-	} else {
-		dir = opt == -1 ? jnl_operand_dir(argc, argv) : NULL;
-		code = dir ? run(&out, dir, json) : JNL_EXIT_ERROR;
-	}
-	return jnl_out_finish(&out, code);
+	return jnl_report_main(argc, argv, &command);
 }

@@ -68,8 +68,10 @@ int jnl_getopt(int argc, char **argv, const struct option *longopts);
 /* The one operand DIR, or NULL with the message out. */
 const char *jnl_operand_dir(int argc, char **argv);
 
-/* What a finding is called. */
+/* What a finding is called, and whether it means that acknowledged records
+ * cannot be read back. */
 const char *jnl_finding_name(uint32_t finding);
+bool jnl_finding_damage(uint32_t finding);
 
 /* Decimal digits only, within the limits. */
 bool jnl_parse_u64(const char *text, uint64_t *ret_value);
@@ -117,6 +119,27 @@ void jnl_out_json_string(struct jnl_out *out, const void *data, size_t len);
 void jnl_out_base64(struct jnl_out *out, const uint8_t *data, size_t len);
 
 /* ------------------------------------------------------------------------
+ * Commands that print one report (journal/tool-common.c)
+ */
+
+struct jnl_asked {
+	bool json;
+	bool holes;
+	char **operand;		/* as many as there have to be */
+};
+
+struct jnl_report_command {
+	const char *help;
+	bool takes_holes;	/* it has the option --holes */
+	bool takes_two;		/* operands, not one */
+	/* Returns the exit code. */
+	int (*run)(struct jnl_out *out, const struct jnl_asked *asked);
+};
+
+/* Everything about it but what it is; returns the exit code. */
+int jnl_report_main(int argc, char **argv, const struct jnl_report_command *c);
+
+/* ------------------------------------------------------------------------
  * Progress on a terminal (journal/tool-progress.c)
  */
 
@@ -153,6 +176,10 @@ struct jnl_watch {
 /* A journal_hole_fn and a journal_progress_fn; arg is a struct jnl_watch. */
 void jnl_holes_add(void *arg, const struct journal_hole *hole);
 void jnl_watch_progress(void *arg, uint64_t bytes, uint64_t total);
+/* journal_verify(), watched, which begins here; -ENOMEM also for holes that
+ * found no room. */
+int jnl_watch_verify(struct jnl_watch *w, const char *dir,
+		     struct journal_report *rep);
 void jnl_watch_fini(struct jnl_watch *w);
 /* One line for each; an array of objects. */
 void jnl_holes_text(struct jnl_out *out, const struct jnl_watch *w);

@@ -58,6 +58,33 @@ grep -q '"finding":"hole","damaged":false,"code":0' out || bad "$(cat out)"
 grep -q "\"holes\":\[{\"from\":$lsn,\"to\":$((lsn + size))," out ||
 	bad "$(cat out)"
 
+begin "info lists the holes if it is asked to, and else says nothing of them"
+run 0 "$tool" info saved
+! grep -q hole out || bad "$(grep hole out)"
+run 0 "$tool" info --json saved
+grep -q '"holes":null,"hole_bytes":null' out || bad "$(cat out)"
+run 0 "$tool" info --holes saved
+quiet
+grep -q "^holes: *1, $size bytes\$" out || bad "$(grep hole out)"
+grep -q "^hole: *$lsn to $((lsn + size)), 0000000000000001.seg: hole: " out ||
+	bad "$(grep hole out)"
+run 0 "$tool" info --holes --json saved
+grep -q "\"holes\":\[{\"from\":$lsn,\"to\":$((lsn + size)),.*\],\"hole_bytes\":$size}" \
+	out || bad "$(cat out)"
+run 0 "$tool" info --holes whole
+quiet
+grep -q '^holes: *none$' out || bad "$(grep hole out)"
+run 0 "$tool" info --holes --json whole
+grep -q '"holes":\[\],"hole_bytes":0}' out || bad "$(cat out)"
+
+begin "damage that opening does not see is told where holes are looked for"
+run 0 "$tool" info hurt
+run 1 "$tool" info --holes hurt
+says hurt 0000000000000001.seg
+grep -q '^frontier:' out || bad "the rest is not printed"
+! grep -q hole out || bad "$(grep hole out)"
+unchanged hurt
+
 begin "a salvaged journal takes appends behind the old end"
 end=$(tail -n 1 acks)
 echo more | run 0 "$tool" append saved

@@ -33,6 +33,26 @@ run 2 "$read" notes 999999999
 run 2 "$read" nowhere
 run 2 "$append"
 
+begin "lookup prints the last value of each key, wherever it lies"
+lookup=$(example lookup)
+awk '{ print "key" $1 % 700, "value", $1 }' lines >pairs
+run 0 "$append" pairs-journal <pairs
+run 0 "$lookup" pairs-journal key3 key699 key0 key3
+quiet
+printf 'key%s\n' '3 value 29403' '699 value 29399' '0 value 29400' \
+	'3 value 29403' >want
+cmp -s out want || bad "it prints $(cat out)"
+# shellcheck disable=SC2046 # words
+run 0 "$lookup" pairs-journal $(seq -f key%.0f 0 699)
+quiet
+tail -n 700 pairs | sort >want
+sort out | cmp -s - want || bad "not the last of every key"
+run 1 "$lookup" pairs-journal key1 nothing
+[ "$(cat out)" = "key1 value 29401" ] || bad "it prints $(cat out)"
+[ -s err ] || bad "it does not say what is not there"
+run 2 "$lookup" nowhere key1
+run 2 "$lookup" pairs-journal
+
 begin "fill has every worker's records, in each one's order"
 run 0 "$(example fill)" filled 8 400
 quiet
@@ -118,7 +138,7 @@ if grep -n '#include "' "$source"/*.c >found; then
 fi
 mkdir include
 cp "$srcdir/journal/journal.h" include
-for name in append event-loop follow read; do
+for name in append event-loop follow lookup read; do
 	# shellcheck disable=SC2086 # words, as in a makefile
 	run 0 ${CC:-cc} ${SANITIZE_CFLAGS:-} -std=gnu11 -Wall -Wextra -Werror \
 		-Iinclude -c -o "$name.o" "$source/$name.c"

@@ -10,15 +10,16 @@ tests_format_read_golden_LDADD = libcore.la
 tests_format_xxh3_vectors_SOURCES = tests/format/xxh3_vectors.c
 tests_format_xxh3_vectors_LDADD = libcore.la
 
-dist_check_SCRIPTS += tests/format/golden.sh tests/format/mutate.sh \
-	tests/format/xxh3.sh
-TESTS += tests/format/golden.sh tests/format/mutate.sh \
-	tests/format/xxh3.sh
+dist_check_SCRIPTS += tests/format/golden.sh tests/format/model.sh \
+	tests/format/mutate.sh tests/format/xxh3.sh
+TESTS += tests/format/golden.sh tests/format/model.sh \
+	tests/format/mutate.sh tests/format/xxh3.sh
 
 EXTRA_DIST += \
 	tests/format/check_xxh3.py \
 	tests/format/golden.py \
 	tests/format/golden_text.py \
+	tests/format/model.py \
 	tests/format/mutate.py \
 	tests/format/pack.py \
 	tests/format/read_journal.py \

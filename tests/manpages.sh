@@ -159,7 +159,7 @@ for at, size, name in rows:
         have = have if isinstance(want[name], list) else have[0]
     assert have == want[name], (name, have, want[name])
     checked += 1
-assert last == 2880 and checked > 20, (last, checked)
+assert last == 2896 and checked > 22, (last, checked)
 END
 if ! command -v python3 >/dev/null; then
 	skip_case "no python3"

@@ -6,6 +6,7 @@ example_programs = \
 	doc/examples/event-loop \
 	doc/examples/fill \
 	doc/examples/follow \
+	doc/examples/lookup \
 	doc/examples/read \
 	doc/examples/kv-server/kv-server
 check_PROGRAMS += $(example_programs)
@@ -22,6 +23,9 @@ doc_examples_fill_LDADD = libjournal.la -lpthread
 doc_examples_follow_SOURCES = doc/examples/follow.c
 doc_examples_follow_CPPFLAGS = $(example_cppflags)
 doc_examples_follow_LDADD = libjournal.la
+doc_examples_lookup_SOURCES = doc/examples/lookup.c
+doc_examples_lookup_CPPFLAGS = $(example_cppflags)
+doc_examples_lookup_LDADD = libjournal.la
 doc_examples_read_SOURCES = doc/examples/read.c
 doc_examples_read_CPPFLAGS = $(example_cppflags)
 doc_examples_read_LDADD = libjournal.la
@@ -56,6 +60,7 @@ dist_examples_DATA = \
 	doc/examples/event-loop.c \
 	doc/examples/fill.c \
 	doc/examples/follow.c \
+	doc/examples/lookup.c \
 	doc/examples/read.c \
 	doc/examples/uv-append.c
 kvexampledir = $(docdir)/examples/kv-server

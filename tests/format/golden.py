@@ -28,7 +28,7 @@ CONTROLS = {
     "body_sum": {"damage-below-watermark", "damage-in-old-segment",
                  "torn-tail", "untorn-torn"},
     "scan": {"damage-below-watermark", "misdirected"},
-    "void": {"voids"},
+    "void": {"voids", "salvaged-voids"},
     "void_zero": {"void-not-zero"},
 }
 

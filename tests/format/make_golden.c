@@ -707,17 +707,34 @@ static void untorn_torn(struct maker *m)
 	zero_at(m, lsn + BLOCK, BLOCK);
 }
 
+/* What is made now is only the source of the journal that is to be path. */
+static void make_beside(struct maker *m, char path[sizeof(m->path)])
+{
+	memcpy(path, m->path, sizeof(m->path));
+	if (snprintf(m->path, sizeof(m->path), "%s.old", path) >=
+	    (int)sizeof(m->path))
+		fail(m, path, -ENAMETOOLONG);
+}
+
+static void salvage_to(struct maker *m, const char path[sizeof(m->path)])
+{
+	struct journal_salvage_report rep = JOURNAL_SALVAGE_INIT;
+	char old[sizeof(m->path)];
+
+	memcpy(old, m->path, sizeof(old));
+	memcpy(m->path, path, sizeof(m->path));
+	must(m, jnl_salvage(old, m->path, &rep, &m->env, &m->env),
+	     "salvaging");
+	remove_dir(m, old);
+}
+
 /* Salvaged: with holes in a segment, of a whole one, and of one and the next. */
 static void salvaged(struct maker *m)
 {
-	struct journal_salvage_report rep = JOURNAL_SALVAGE_INIT;
-	char path[sizeof(m->path)], old[sizeof(m->path)];
+	char path[sizeof(m->path)];
 	uint64_t lsn;
 
-	memcpy(path, m->path, sizeof(path));
-	if (snprintf(old, sizeof(old), "%s.old", path) >= (int)sizeof(old))
-		fail(m, path, -ENAMETOOLONG);
-	memcpy(m->path, old, sizeof(m->path));
+	make_beside(m, path);
 	begin_life(m);
 	lsn = commit(m, 5000) - JNL_BATCH_HEADER;
 	for (int i = 0; i < 24; i++)
@@ -727,10 +744,7 @@ static void salvaged(struct maker *m)
 	remove_segment(m, 2);
 	zero_at(m, 4 * SEGMENT - BLOCK, BLOCK);
 	zero_at(m, 4 * SEGMENT + BLOCK, BLOCK);
-	memcpy(m->path, path, sizeof(path));
-	must(m, jnl_salvage(old, m->path, &rep, &m->env, &m->env),
-	     "salvaging");
-	remove_dir(m, old);
+	salvage_to(m, path);
 }
 
 /* And gone on with, and a part of it given back, up to within a hole. */
@@ -770,6 +784,43 @@ static void voids(struct maker *m)
 	publish(m, &r[3], 0);
 	publish(m, &r[1], 0);
 	commit(m, 50);
+	close_journal(m);
+}
+
+/* A void of len bytes, and records around it, as one batch; where it begins. */
+static uint64_t batch_with_void(struct maker *m, size_t len)
+{
+	struct journal_reservation r;
+	uint64_t lsn = append(m, 10);
+
+	r = reserve(m, len);
+	append(m, 20);
+	must(m, journal_abandon(m->j, &r), "abandoning");
+	commit(m, 9000);
+	return lsn - JNL_BATCH_HEADER;
+}
+
+/*
+ * Voids that salvaging has kept, a hole where others were, and voids of the
+ * life after that.
+ */
+static void salvaged_voids(struct maker *m)
+{
+	char path[sizeof(m->path)];
+	uint64_t lsn = 0, before = 0;
+
+	make_beside(m, path);
+	begin_life(m);
+	for (int i = 0; i < 12; i++) {
+		before = lsn;
+		lsn = batch_with_void(m, i * 300);
+	}
+	close_journal(m);
+	flip(m, before + BLOCK, 5);
+	flip(m, 3 * BLOCK, 0);
+	salvage_to(m, path);
+	begin_life(m);
+	batch_with_void(m, 50);
 	close_journal(m);
 }
 
@@ -834,6 +885,7 @@ static const struct {
 	{ "salvaged", salvaged },
 	{ "salvaged-given-back", salvaged_given_back },
 	{ "voids", voids },
+	{ "salvaged-voids", salvaged_voids },
 	{ "void-not-zero", void_not_zero },
 };
 

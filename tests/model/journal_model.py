@@ -44,6 +44,9 @@ from collections import deque, namedtuple
 Hdr = namedtuple("Hdr", "lsn prev durable trim nblk kind pay truth")   # truth: what durable should be; recovery never looks at it
 DATA, OPEN, MARK = 1, 2, 3                                             # kinds of batch: records, open batch, watermark
 UNTORN, SKIP = 4, 8                                                    # added to kind; SKIP: nothing follows in this segment
+HOLE = 16                   # added to MARK: nblk blocks are lost, the batch itself is its header. Only salvage writes it: no walk makes one.
+VOID = 32                   # added to DATA: its record was abandoned, and is zeros: nothing to give out. No walk makes one.
+WRONG = 64                  # added to DATA: under good checksums something that is no records, as a void that is not zeros
 SEG_T, BODY_T = 10 ** 6, 2 * 10 ** 6                                   # tags of segment headers and body blocks
 _ids, _objs = {}, []
 
@@ -70,7 +73,7 @@ def body(pay, k):
 def image(hid):
     """The blocks a batch writes. A skip batch stands for the rest of its segment, and writes one block."""
     h = _objs[hid]
-    return (hid,) + (() if h.kind & SKIP else tuple(body(h.pay, k) for k in range(1, h.nblk)))
+    return (hid,) + (() if h.kind & (SKIP | HOLE) else tuple(body(h.pay, k) for k in range(1, h.nblk)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- rules, violations
@@ -161,7 +164,7 @@ def valid_header(segs, p, sb):
 def body_good(segs, hid, sb):
     h = _objs[hid]
     blocks, off = segs[h.lsn // sb], h.lsn % sb
-    return bool(h.kind & SKIP) or all(blocks[off + k] == body(h.pay, k) for k in range(1, h.nblk))
+    return bool(h.kind & (SKIP | HOLE)) or all(blocks[off + k] == body(h.pay, k) for k in range(1, h.nblk))
 
 
 def next_places(x, cfg):
@@ -227,6 +230,8 @@ def recover(segs, cfg):
         if nxt is None:
             break
         h = _objs[nxt]
+        if h.kind & WRONG:
+            return bad("damage: no records at %d" % h.lsn)
         chain.append((h.lsn, h.nblk, nxt))
         x, last = h.lsn + h.nblk, nxt
         places = next_places(x, cfg)
@@ -247,17 +252,18 @@ def recover(segs, cfg):
         trim = ghost_trim
     if a > 0 and trim < a * sb:
         return bad("missing: segment %d" % (a - 1))
-    recs = tuple((l, _objs[h].pay) for l, n, h in chain if _objs[h].kind & 3 == DATA and l >= trim)
+    recs = tuple((l, _objs[h].pay) for l, n, h in chain if _objs[h].kind & (3 | VOID) == DATA and l >= trim)
     return Rec("ok", recs, x, last, trim, _objs[last].durable if chain else 0, tuple(chain))
 
 
 def read_all(segs, rec, cfg):
-    """What a reader gets from the first record to the tail that open found: it walks from the segment of trim, every batch must link."""
+    """What a reader gets from the first record to the tail that open found: it walks from the segment of trim, every batch must link.
+    A hole, or several that follow each other, is (its end, None)."""
     sb = cfg.SB
     if not rec.last:
         return "ok", ()
     s = rec.trim // sb
-    p, last, out = s * sb + 1, 0 if s == 0 else None, []
+    p, last, out, hole = s * sb + 1, 0 if s == 0 else None, [], False
     places = (p,)
     while True:
         hit = None
@@ -269,10 +275,17 @@ def read_all(segs, rec, cfg):
         if hit is None:
             return "damage: at %d, below the tail" % places[0], tuple(out)
         h = _objs[hit]
-        if h.kind & 3 == DATA and h.lsn >= rec.trim:
-            out.append((h.lsn, h.pay))
-        last = hit
         x = h.lsn + h.nblk
+        if h.kind & WRONG:
+            return "damage: no records at %d" % h.lsn, tuple(out)
+        if h.kind & HOLE and x > rec.trim:
+            if hole:
+                out.pop()
+            out.append((x, None))
+        elif h.kind & (3 | VOID) == DATA and h.lsn >= rec.trim:
+            out.append((h.lsn, h.pay))
+        hole = h.kind & HOLE and x > rec.trim
+        last = hit
         if x >= rec.tail:
             return "ok", tuple(out)
         places = next_places(x, cfg)

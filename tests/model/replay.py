@@ -22,7 +22,7 @@ import journal_model as model
 
 BLOCK = 4096
 
-FLAG_OPEN, FLAG_MARK, FLAG_SKIP, FLAG_UNTORN = 1, 2, 4, 8
+FLAG_OPEN, FLAG_MARK, FLAG_SKIP, FLAG_UNTORN, FLAG_HOLE = 1, 2, 4, 8, 16
 ENODATA, EBADMSG = -61, -74
 
 
@@ -82,7 +82,10 @@ def translate(im):
                     raise Bad("a chain that bites its tail")
                 todo.append(before)
             else:
-                kind = model.OPEN if flags & FLAG_OPEN else model.MARK if flags & (FLAG_MARK | FLAG_SKIP) else model.DATA
+                kind = model.OPEN if flags & FLAG_OPEN else model.MARK if flags & (FLAG_MARK | FLAG_SKIP | FLAG_HOLE) else model.DATA
+                kind |= model.HOLE if flags & FLAG_HOLE else 0
+                if kind == model.DATA:
+                    kind |= model.WRONG if recs is None else 0 if recs else model.VOID
                 kind |= (model.SKIP if flags & FLAG_SKIP else 0) | (model.UNTORN if flags & FLAG_UNTORN else 0)
                 # a link to what is not in the image equals no identity
                 link = ids[before] if before is not None else -prev
@@ -130,7 +133,13 @@ def answers(im):
         model.body_good = whole
     records = {("batch", b[0]): b[8] for b in im.batches}
     trim = max([im.batches[i][4] for i, hid in ids.items() if hid == rec.last], default=0)
-    return rec.verdict, rec.tail, tuple(lsn for _, pay in recs for lsn in records[pay] if lsn >= trim), verdict
+    given = []
+    for lsn, pay in recs:
+        if pay is None:
+            given += [("hole", lsn * BLOCK)] if lsn * BLOCK > trim else []
+        else:
+            given += [lsn for lsn in records[pay] if lsn >= trim]
+    return rec.verdict, rec.tail, tuple(given), verdict
 
 
 def code_fits(code, verdict, im):

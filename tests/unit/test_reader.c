@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -443,6 +444,44 @@ static void spoil(uint64_t at)
 	free(file);
 }
 
+START_TEST(a_pipe_in_the_place_of_a_segment_keeps_nobody_waiting)
+{
+	char name[JNL_SEGMENT_NAME_LEN], *file, *aside;
+	uint64_t size = 4 * SMALL;
+	journal_reader *r;
+	int n = 0;
+
+	make();
+	r = open_reader(NULL);
+	/* Of two segments, so that they are read by a ring if there is one. */
+	for (int i = 0; i < RECORDS && n < 60; i++) {
+		if (lsn[i] / size != 1u + (n >= 30))
+			continue;
+		number[n] = i;
+		asked[n] = (struct journal_read){
+			.lsn = lsn[i], .buf = buf[n], .cap = sizeof(buf[n]),
+		};
+		n++;
+	}
+	ck_assert_int_eq(n, 60);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 60);
+	jnl_segment_name(name, 1);
+	file = scratch_path(path, name);
+	aside = scratch_path(dir, name);
+	ck_assert_int_eq(rename(file, aside), 0);
+	ck_assert_int_eq(mkfifo(file, 0700), 0);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 30);
+	for (int i = 0; i < 30; i++)
+		ck_assert_int_lt(asked[i].err, 0);
+	ck_assert_int_eq(rename(aside, file), 0);
+	ck_assert_int_eq(journal_read_many(r, asked, 60), 60);
+	is_answered(60);
+	journal_reader_close(r);
+	free(file);
+	free(aside);
+}
+END_TEST
+
 START_TEST(what_is_damaged_is_told_and_the_rest_is_read)
 {
 	struct jnl_batch_place place;
@@ -794,6 +833,60 @@ START_TEST(an_index_without_room_finds_the_same)
 }
 END_TEST
 
+/* Segments of many batches; each ends with a skip, or just so. */
+static void make_many_batches(void)
+{
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	static uint8_t payload[4 * 4096];
+	struct iovec iov = { .iov_base = payload };
+	journal *j;
+
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = SMALL;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	for (int i = 0; i < 100; i++) {
+		iov.iov_len = 100 + rnd(4) * 4096;
+		ck_assert_int_eq(journal_commit(j, &iov, 1, NULL), 0);
+	}
+	ck_assert_int_eq(journal_close(j), 0);
+}
+
+START_TEST(behind_a_skip_lies_no_batch_however_few_are_remembered)
+{
+	struct jnl_batch_place few_place, place;
+	struct jnl_index few, all;
+	uint64_t at, outside = 0;
+	struct jnl_view view;
+	journal_reader *r;
+
+	make_many_batches();
+	r = open_reader(NULL);
+	jnl_index_init(&few, 4, 8);
+	jnl_index_init(&all, 4096, 65536);
+	jnl_view_init(&view, r->sys, r->at.dirfd, false);
+	view.segment_size = r->at.rec.geometry.segment_size;
+	view.block_size = r->at.rec.geometry.block_size;
+	for (at = 1; at < r->at.rec.end; at += 1024) {
+		int ret = jnl_index_find(&all, &view, &r->at.rec, at, &place);
+
+		ck_assert_int_eq(jnl_index_find(&few, &view, &r->at.rec, at,
+						&few_place), ret);
+		if (!ret)
+			ck_assert_uint_eq(place.lsn, few_place.lsn);
+		else
+			ck_assert_int_eq(ret, -EINVAL);
+		/* Not in a segment's header. */
+		outside += ret && at % SMALL > 4096;
+	}
+	ck_assert_uint_gt(outside, 10);
+	jnl_view_fini(&view);
+	jnl_index_fini(&few);
+	jnl_index_fini(&all);
+	journal_reader_close(r);
+}
+END_TEST
+
 RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  records_of_any_lengths_come_as_they_were_appended_from_any_lsn,
 	  a_child_of_fork_gets_nothing_in_the_middle_of_a_batch,
@@ -802,10 +895,12 @@ RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  records_at_random_lsns_are_those_that_come_in_order,
 	  a_buffer_that_is_too_small_is_left_alone_and_told_the_length,
 	  whatever_call_fails_no_record_is_wrong_and_the_next_try_is_right,
+	  a_pipe_in_the_place_of_a_segment_keeps_nobody_waiting,
 	  what_is_damaged_is_told_and_the_rest_is_read,
 	  a_sound_batch_that_is_not_the_one_of_the_chain_is_damage,
 	  what_lies_in_a_hole_is_told_and_the_rest_is_read,
 	  what_comes_behind_a_hole_has_to_follow_it,
 	  beside_a_writer_only_durable_records_are_there_until_given_back,
 	  another_thread_and_a_child_of_fork_may_have_the_reader,
+	  behind_a_skip_lies_no_batch_however_few_are_remembered,
 	  an_index_without_room_finds_the_same)

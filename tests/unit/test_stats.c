@@ -70,6 +70,39 @@ static ssize_t get_file(const char *name, void *data, size_t len)
 	return n;
 }
 
+START_TEST(what_is_counted_is_seen_from_outside)
+{
+	struct journal_stats own = JOURNAL_STATS_INIT;
+	journal *j = open_with_stats(0);
+	struct journal_reservation late, r;
+	uint64_t lsn;
+
+	ck_assert_int_eq(journal_reserve(j, 8, &late), 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(journal_reserve(j, 8, &r), 0);
+		memset(r.data, 'r', 8);
+		ck_assert_int_eq(journal_publish(j, &r, 8, &lsn), 0);
+	}
+	ck_assert_int_eq(journal_sync(j, lsn), 0);
+	memset(late.data, 'l', 8);
+	ck_assert_int_eq(journal_publish(j, &late, 8, &lsn), 0);
+	ck_assert_int_eq(journal_sync(j, lsn), 0);
+	ck_assert_int_eq(journal_stats(j, &own), 0);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(look_at_it(), 0);
+	/* Closing writes a watermark; nothing else is counted after that. */
+	ck_assert_uint_ge(stats.batches, own.batches);
+	own.batches = stats.batches;
+	own.flushes = stats.flushes;
+	own.action_max_ns = stats.action_max_ns;
+	own.stalls_device = stats.stalls_device;
+	memcpy(own.action_ns, stats.action_ns, sizeof(own.action_ns));
+	ck_assert_uint_eq(own.in_place, 3);
+	ck_assert_uint_eq(own.late, 1);
+	ck_assert_mem_eq(&own, &stats, sizeof(own));
+}
+END_TEST
+
 START_TEST(a_writer_is_seen_at_work_and_then_closed)
 {
 	journal *j = open_with_stats(0);
@@ -469,7 +502,8 @@ START_TEST(journals_of_every_driver_tell_one_observer_and_are_read_meanwhile)
 END_TEST
 
 RUN_SUITE_WITH("stats", 60, setup, teardown,
-	a_writer_is_seen_at_work_and_then_closed,
+	what_is_counted_is_seen_from_outside,
+	  a_writer_is_seen_at_work_and_then_closed,
 	a_reader_never_sees_half_a_page,
 	what_a_dead_writer_left_is_not_taken_for_a_live_one,
 	figures_of_one_writer_are_not_taken_for_another_s,
