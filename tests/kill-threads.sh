@@ -74,11 +74,11 @@ trimmed_before=0
 # A disk that is slow just now fills no segment in such a life: longer ones.
 stretch=1
 while [ "$case_good" = yes ] && { [ "$life" -lt "$kills" ] ||
-	{ [ "$trimmed" -le $((kills / 4)) ] && [ "$life" -lt 200 ]; }; }; do
+	{ [ "$trimmed" -le $((kills / 4)) ] && [ "$life" -lt 120 ]; }; }; do
 	if [ $((life % 12)) -eq 0 ]; then
 		rm -rf j acks trims
 		[ "$life" -eq 0 ] || [ $((trimmed - trimmed_before)) -ge 4 ] ||
-			[ "$stretch" -ge 64 ] || stretch=$((stretch * 2))
+			[ "$stretch" -ge 8 ] || stretch=$((stretch * 2))
 		trimmed_before=$trimmed
 	fi
 	case $((life % 6)) in
