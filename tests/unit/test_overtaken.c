@@ -111,7 +111,7 @@ static void end(bool raw)
 
 /* ------------------------------------------------------------------------ */
 
-/* For want of descriptors: as it is, and not as what else it might look like. */
+/* For want of descriptors: as it is, not as what else it might look like. */
 static bool may_fail(int ret)
 {
 	return ret == -EMFILE && writer.starves;
@@ -171,7 +171,8 @@ static void read_on(journal_reader *r)
 		if (ret && ret != -ERANGE)
 			break;
 	}
-	ck_assert_msg(!ret || may_fail(ret), "%d: %s", ret, journal_reader_error(r)->message);
+	ck_assert_msg(!ret || may_fail(ret), "%d: %s", ret,
+		      journal_reader_error(r)->message);
 }
 
 static void reads(void)
