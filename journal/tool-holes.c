@@ -53,6 +53,12 @@ int jnl_watch_verify(struct jnl_watch *w, const char *dir,
 	rep->on_progress = jnl_watch_progress;
 	rep->arg = w;
 	ret = journal_verify(dir, rep);
+	/* Beside a writer it may have begun again: the last ones count. */
+	if (w->holes > rep->holes) {
+		memmove(w->hole, w->hole + (w->holes - rep->holes),
+			rep->holes * sizeof(*w->hole));
+		w->holes = rep->holes;
+	}
 	jnl_progress_clear(&w->progress);
 	return ret ? ret : w->error;
 }
