@@ -50,14 +50,20 @@ static bool chosen_method(const journal_probe *p,
  * What lies under it
  */
 
-/* "; cache on, no FUA", as far as anybody says. */
+/*
+ * "; cache on, no FUA", as far as anybody says.  The kernel does not know that
+ * a drive's cache was switched off, and flushes it all the same.
+ */
 static void add_cache(FILE *out, const journal_probe *p)
 {
 	const char *cache = text_of(p, "device.write_cache");
-	uint64_t fua;
+	uint64_t fua, on;
 
 	if (!cache)
 		return;
+	if (!strcmp(cache, "write back") &&
+	    number_of(p, "drive.cache_enabled", &on) && !on)
+		cache = "cache switched off";
 	fprintf(out, "; %s", !strcmp(cache, "write back") ? "cache on" :
 		!strcmp(cache, "write through") ? "no cache" : cache);
 	if (number_of(p, "device.fua", &fua))

@@ -59,9 +59,11 @@ keep sysctl "NVMe without atomics; kernel.io_uring_disabled is 2; $on, as root" 
 echo 0 >/proc/sys/kernel/io_uring_disabled
 gone
 
-# QEMU's write-cache=off changes nothing that a drive says of itself.
+# QEMU's write-cache=off changes nothing that a drive says of itself.  The
+# feature is the whole controller's, and nvme(1) takes 0 for the node's own.
 cache_off=$(drive cache-off)
-nvme set-feature "$cache_off" -f 6 -V 0 >/dev/null
+nvme set-feature "$cache_off" --namespace-id=0xffffffff --feature-id=6 \
+	--value=0 >/dev/null
 fs ext4 "$cache_off"
 keep nvme-cache-off "NVMe, its write cache switched off by Set Features, ext4, $on, as root" \
 	"$work/m"
