@@ -687,6 +687,15 @@ int journal_reader_open(journal_reader **ret_r, const char *path, uint64_t lsn,
 int journal_reader_next(journal_reader *r, struct journal_record *ret_record);
 
 /*
+ * The same for up to n records at a time, n at least 1: how many there were at
+ * hand, at least one, each valid until the next call on the reader; 0 at the
+ * end; negative on failure, as above, or -EINVAL for n.  For whoever scans, or
+ * calls from a language where a call is dear.
+ */
+int journal_reader_next_many(journal_reader *r,
+			     struct journal_record *ret_records, int n);
+
+/*
  * Wait at the end until journal_reader_next() may have more: 1, at once if it
  * has now; 0 if nothing came in timeout_ms milliseconds (negative: no limit) or
  * a signal handler ran; negative on failure.  With timeout_ms 0 it only looks.

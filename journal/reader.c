@@ -224,6 +224,47 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	return next_other(r, ret_record);
 }
 
+/* What is at hand behind the record that was taken last: up to n of them. */
+static int take_many(journal_reader *r, struct journal_record *ret_records,
+		     int n)
+{
+	uint32_t off = r->body_off, ready = *r->ready, size = r->usual_size;
+	uint64_t usual = r->usual;
+	int taken = 0;
+
+	while (taken < n && off < ready) {
+		struct journal_record *rec = &ret_records[taken];
+
+		if (jnl_get64(r->body + off) == usual) {
+			rec->lsn = r->body_lsn + off;
+			rec->data = r->body + off + JNL_RECORD_WORD;
+			rec->len = (uint32_t)usual;
+			off += size;
+		} else {
+			r->body_off = off;
+			if (!take_record(r, rec))
+				return taken;
+			off = r->body_off;
+			size = r->usual_size;
+			usual = r->usual;
+		}
+		taken++;
+	}
+	r->body_off = off;
+	return taken;
+}
+
+int journal_reader_next_many(journal_reader *r,
+			     struct journal_record *ret_records, int n)
+{
+	int ret;
+
+	if (n < 1)
+		return -EINVAL;
+	ret = journal_reader_next(r, ret_records);
+	return ret == 1 ? 1 + take_many(r, ret_records + 1, n - 1) : ret;
+}
+
 int jnl_reader_attach(journal_reader *r)
 {
 	int ret;

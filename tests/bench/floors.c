@@ -21,7 +21,8 @@
  *                  in flight, each acknowledged
  *                  when durable (driver loop)
  *   read           1 GiB of 128 B records, from   | pread + XXH3 of the bytes
- *                  the page cache
+ *                  the page cache, 64 at a time
+ *   read singly    the same, one at a time        | the same
  *   read cold      the same, from the device      | reads of 1 MiB: cached, or
  *                                                 | O_DIRECT, 1, 2 or 4 in flight,
  *                                                 | whichever is fastest
@@ -53,6 +54,7 @@
 #define FILE_SIZE (64u << 20)
 #define READ_BYTES (1ull << 30)
 #define BATCH 1000
+#define AT_A_TIME 64
 
 static double seconds = 1.0;
 static int rounds = 5;
@@ -420,10 +422,10 @@ static double bare_cold(void)
  * opening reads the last segments past the cache, and what is held against the
  * limit is the reading.
  */
-static double read_rate(void)
+static double read_by(int n)
 {
 	static journal_reader *r;
-	struct journal_record rec;
+	struct journal_record rec[AT_A_TIME];
 	uint64_t total = 0, sum = 0;
 	double start;
 	int ret;
@@ -433,15 +435,28 @@ static double read_rate(void)
 	if (ret < 0)
 		die(read_dir, ret);
 	start = now();
-	while ((ret = journal_reader_next(r, &rec)) == 1) {
-		total += rec.len + 8;
-		sum += *(const uint8_t *)rec.data;
+	while ((ret = n == 1 ? journal_reader_next(r, rec) :
+			       journal_reader_next_many(r, rec, n)) > 0) {
+		for (int i = 0; i < ret; i++) {
+			total += rec[i].len + 8;
+			sum += *(const uint8_t *)rec[i].data;
+		}
 	}
 	if (ret < 0)
 		die(read_dir, ret);
 	start = now() - start;
 	payload[1] = (char)sum;
 	return (double)total / start;
+}
+
+static double read_rate(void)
+{
+	return read_by(AT_A_TIME);
+}
+
+static double read_singly(void)
+{
+	return read_by(1);
 }
 
 static double read_cold(void)
@@ -547,6 +562,7 @@ static const struct work works[] = {
 	{ "loop ring", bare_256, loop_ring, 0, 0, "/s" },
 	{ "loop 256", bare_256, loop_256, 0.85, 0, "/s" },
 	{ "read", bare_read, read_rate, 0.75, 1e9, "B/s" },
+	{ "read singly", bare_read, read_singly, 0.65, 1e9, "B/s" },
 	{ "read cold", bare_cold, read_cold, 0.80, 0, "B/s" },
 };
 

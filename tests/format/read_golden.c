@@ -4,10 +4,10 @@
  *     read_golden [--append] DIRECTORY...
  *
  * Prints for each what read_journal.py prints: the records, as LSN, tab,
- * payload, newline; a hole as the LSN behind it; then the verdict of journal_verify().  With --append it
- * opens the journal for writing and adds the record "one more" before.  Exit
- * status 0, 1 if a journal was not opened for writing, 2 if one could not be
- * judged.
+ * payload, newline; a hole as the LSN behind it; then the verdict of
+ * journal_verify().  With --append it opens the journal for writing and adds the
+ * record "one more" before.  Exit status 0, 1 if a journal was not opened for
+ * writing, 2 if one could not be judged.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 
 static int print_records(const char *path)
 {
-	struct journal_record record;
+	struct journal_record record[3];
 	journal_reader *r;
 	bool hole;
 	int ret;
@@ -30,10 +30,13 @@ static int print_records(const char *path)
 	if (ret < 0)
 		return ret;
 	do {
-		while ((ret = journal_reader_next(r, &record)) == 1) {
-			printf("%" PRIu64 "\t", record.lsn);
-			fwrite(record.data, 1, record.len, stdout);
-			putchar('\n');
+		while ((ret = journal_reader_next_many(r, record, 3)) > 0) {
+			for (int i = 0; i < ret; i++) {
+				printf("%" PRIu64 "\t", record[i].lsn);
+				fwrite(record[i].data, 1, record[i].len,
+				       stdout);
+				putchar('\n');
+			}
 		}
 		hole = ret == -ENODATA;
 		if (hole) {

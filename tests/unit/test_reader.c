@@ -124,6 +124,103 @@ START_TEST(records_of_any_lengths_come_as_they_were_appended_from_any_lsn)
 }
 END_TEST
 
+START_TEST(many_at_a_time_are_those_that_come_one_by_one)
+{
+	struct journal_record rec[100];
+	journal_reader *r;
+	int from = 0, most = 0;
+
+	make();
+	ck_assert_int_eq(journal_reader_open(&r, path, 0, NULL), 0);
+	for (int i = 0; i < 300; i++) {
+		int to = i ? from + (int)rnd(500) : RECORDS, got;
+
+		for (int n = from; n < to && n < RECORDS; n += got) {
+			int want = 1 + (int)rnd(rnd(3) ? 100 : 3);
+
+			if (!rnd(4))
+				got = journal_reader_next(r, rec);
+			else
+				got = journal_reader_next_many(r, rec, want);
+			ck_assert_int_ge(got, 1);
+			ck_assert_int_le(got, want);
+			most = got > most ? got : most;
+			/* All of them are there, now that the last one is. */
+			for (int k = 0; k < got; k++)
+				is_record(&rec[k], n + k);
+		}
+		if (to >= RECORDS)
+			ck_assert_int_eq(journal_reader_next_many(r, rec, 100),
+					 0);
+		from = (int)rnd(RECORDS);
+		ck_assert_int_eq(journal_reader_seek(r, lsn[from] - rnd(2) * 7),
+				 0);
+	}
+	ck_assert_int_eq(most, 100);
+	ck_assert_int_eq(journal_reader_next_many(r, rec, 0), -EINVAL);
+	ck_assert_int_eq(journal_reader_next_many(r, rec, -1), -EINVAL);
+	/* That took nothing. */
+	ck_assert_int_eq(journal_reader_next_many(r, rec, 1), 1);
+	is_record(rec, from);
+	journal_reader_close(r);
+}
+END_TEST
+
+START_TEST(many_at_a_time_pass_over_what_was_abandoned_between_them)
+{
+	struct journal_reservation hold[41];
+	struct journal_record rec[100];
+	uint8_t payload[100] = { 0 }, body[96];
+	struct iovec iov = { .iov_base = payload, .iov_len = sizeof(payload) };
+	struct journal_options o = JOURNAL_OPTIONS_INIT;
+	struct jnl_env env = { .choice = &choice_flush };
+	journal_reader *r;
+	journal *j;
+
+	o.flags = JOURNAL_CREATE;
+	o.segment_size = 4 * SMALL;
+	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
+	for (int n = 0; n < 40; n++) {
+		ck_assert_int_eq(journal_reserve(j, 10 + rnd(200), &hold[n]),
+				 0);
+		ck_assert_int_eq(journal_append(j, &iov, 1, &lsn[n]), 0);
+	}
+	ck_assert_int_eq(journal_reserve(j, 100, &hold[40]), 0);
+	/* Half of them late, and the last one's place ends the batch. */
+	for (int n = 0; n < 41; n++) {
+		if (n == 20)
+			ck_assert_int_eq(journal_sync(j, lsn[39]), 0);
+		ck_assert_int_eq(journal_abandon(j, &hold[n]), 0);
+	}
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(journal_reader_open(&r, path, 0, NULL), 0);
+	for (int n = 0, got; n < 40; n += got) {
+		got = journal_reader_next_many(r, rec, 100);
+		ck_assert_int_ge(got, 1);
+		ck_assert_int_le(got, 40 - n);
+		for (int k = 0; k < got; k++)
+			ck_assert_uint_eq(rec[k].lsn, lsn[n + k]);
+	}
+	ck_assert_int_eq(journal_reader_next_many(r, rec, 100), 0);
+	/* Another writer might leave one behind the last record. */
+	memset(body, 0, sizeof(body));
+	jnl_put64(body, 16);
+	jnl_void_put(body + 24, 32);
+	jnl_put64(body + 56, 16);
+	jnl_void_put(body + 80, 8);
+	jnl_void_put(body + 88, 8);
+	r->body = body;
+	r->body_off = 0;
+	r->body_len = *r->ready = sizeof(body);
+	ck_assert_int_eq(journal_reader_next_many(r, rec, 100), 2);
+	ck_assert_ptr_eq(rec[0].data, body + 8);
+	ck_assert_ptr_eq(rec[1].data, body + 64);
+	ck_assert_uint_eq(rec[1].len, 16);
+	ck_assert_int_eq(journal_reader_next_many(r, rec, 100), 0);
+	journal_reader_close(r);
+}
+END_TEST
+
 START_TEST(a_child_of_fork_gets_nothing_in_the_middle_of_a_batch)
 {
 	struct journal_record rec;
@@ -904,6 +1001,8 @@ END_TEST
 
 RUN_SUITE_WITH("reader", 60, setup, teardown,
 	  records_of_any_lengths_come_as_they_were_appended_from_any_lsn,
+	  many_at_a_time_are_those_that_come_one_by_one,
+	  many_at_a_time_pass_over_what_was_abandoned_between_them,
 	  a_child_of_fork_gets_nothing_in_the_middle_of_a_batch,
 	  a_record_as_long_as_the_one_before_is_judged_like_any_other,
 	  of_many_records_of_one_length_each_is_judged,
