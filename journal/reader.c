@@ -229,15 +229,16 @@ static int take_many(journal_reader *r, struct journal_record *ret_records,
 		     int n)
 {
 	uint32_t off = r->body_off, ready = *r->ready, size = r->usual_size;
-	uint64_t usual = r->usual;
+	uint64_t usual = r->usual, body_lsn = r->body_lsn;
+	const uint8_t *body = r->body;
 	int taken = 0;
 
 	while (taken < n && off < ready) {
 		struct journal_record *rec = &ret_records[taken];
 
-		if (jnl_get64(r->body + off) == usual) {
-			rec->lsn = r->body_lsn + off;
-			rec->data = r->body + off + JNL_RECORD_WORD;
+		if (jnl_get64(body + off) == usual) {
+			rec->lsn = body_lsn + off;
+			rec->data = body + off + JNL_RECORD_WORD;
 			rec->len = (uint32_t)usual;
 			off += size;
 		} else {
