@@ -304,7 +304,8 @@ int jnl_source_look(struct jnl_source *s, uint64_t lsn, struct jnl_spot *ret)
 		return err;
 	good = jnl_batch_body_good(p, h, block, s->seed) &&
 	       (!jnl_batch_records(h) ||
-		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count));
+		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count,
+				 &h->each));
 	if (h->lsn == lsn) {
 		ret->kind = good ? JNL_SPOT_GOOD : JNL_SPOT_BROKEN;
 		ret->p = p;
