@@ -10,7 +10,7 @@ tests_libshake_la_SOURCES = tests/lib/shake.c
 tests_libshake_la_CFLAGS = $(WARN_CFLAGS)
 tests_libshake_la_LIBADD = -ldl
 # For a shared library that is not installed libtool wants to know where to.
-tests_libshake_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+tests_libshake_la_LDFLAGS = -module -avoid-version -rpath /nowhere
 
 JOURNAL_SHAKE_SEEDS = 1 2 3
 SHAKEN = $(TESTS)

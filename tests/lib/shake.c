@@ -25,6 +25,7 @@
  * sleeping is no cancellation point.  Not config.h: what it may say of the
  * width of file offsets renames the functions below.
  */
+#undef _FILE_OFFSET_BITS
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
