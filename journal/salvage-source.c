@@ -29,8 +29,8 @@
 /* Journals that may lie mixed in one directory before it is hopeless. */
 #define SHAPES_MAX	64
 /* Broken headers, and those of the file's former number, of which a body is
- * tried in vain, in a segment: each is a checksum
- * of up to the rest of it, which a hostile file would ask for in each block. */
+ * tried in vain, in a segment: each is a checksum of up to the rest of it,
+ * which a hostile file would ask for in each block. */
 #define GUESSES_MAX	256
 
 /* ------------------------------------------------------------------------

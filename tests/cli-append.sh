@@ -213,11 +213,19 @@ says 'j15' 'standard input'
 begin "progress is shown on a terminal, and only there"
 if command -v script >/dev/null; then
 	counted 1 20 >lines
+	# It takes more than a second from the first of them on, however long
+	# opening takes.
 	cat >slow <<-'END'
-		{ cat lines; sleep 1.5; cat lines; } |
+		pause() {
+			[ -c "$1" ] || until [ -s "$1" ]; do sleep 0.1; done
+			sleep 1.5
+		}
+		{ cat lines; pause "$1"; cat lines; } |
 			"$tool" append j16 >"$1"
 	END
-	tool=$tool script -qec 'sh slow out16' /dev/null </dev/null >seen
+	: >out16
+	tool=$tool timeout -k 5 300 script -qec 'sh slow out16' /dev/null \
+		</dev/null >seen
 	grep -q 'records' seen || bad "nothing shown"
 	tool=$tool script -qec 'sh slow /dev/tty' /dev/null </dev/null >seen
 	! grep -q 'records' seen || bad "shown over the LSNs"

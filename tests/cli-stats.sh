@@ -42,7 +42,9 @@ ask 'o["writer"] == "none" and o["closed"] and o["records"] == 300'
 ask '30 <= sum(o["batch_records"]) <= 40 and o["failed"] == 0'
 ask 'o["payload"] == '"$(($(wc -c <lines) - 300))"
 ask '0 < o["action_p50_below_ns"] <= o["action_p99_below_ns"]'
-ask 'o["newest_events"][0]["kind"] == "segment"'
+# The newest one, but for what a slow disk adds.
+ask '[e for e in o["newest_events"]
+	if not e["kind"].startswith("stall")][0]["kind"] == "segment"'
 
 begin "beside a writer at work, with rates"
 mkfifo pipe
@@ -65,13 +67,16 @@ rated() {
 	grep -q '^[1-9][0-9]* records/s' out
 }
 wait_for 100 rated || bad "no rate: $(cat out)"
+# Those of the interval: 100 in a second at most are fed.  A writer that was
+# held up catches up in the one after; what it has in all only grows.
 some() {
 	run 0 "$tool" stats --interval 0.3 --count 1 --json j
-	! grep -q '"records":0,' out
+	python3 -c 'import json
+o = json.loads(open("out").readline())
+assert o["seconds"] >= 0.3
+assert 0 < o["records"] <= 60 + 100 * o["seconds"]'
 }
-wait_for 100 some || bad "no records: $(cat out)"
-# Those of the interval, which are 100 in a second at most.
-ask '0.3 <= o["seconds"] and 0 < o["records"] <= 60 + 100 * o["seconds"]'
+wait_for 100 some || bad "not the records of the interval: $(cat out)"
 
 begin "of a writer that was killed the last figures, and that it did not close"
 kill -9 "$writer"

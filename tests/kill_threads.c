@@ -81,11 +81,18 @@ static int open_journal(const char *path, const char *driver,
 	return ret;
 }
 
+/* A kill may have cut the last line: nothing is to be added to half a line. */
 static int open_list(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	char last = 0;
 
-	if (fd < 0)
+	if (end < 0)
+		die(path, -errno);
+	while (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n')
+		end--;
+	if (ftruncate(fd, end) < 0)
 		die(path, -errno);
 	return fd;
 }
