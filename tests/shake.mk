@@ -2,6 +2,10 @@
 #
 #     make check-shaken JOURNAL_SHAKE_SEEDS='1 2 3'
 #     make check-shaken SHAKEN='tests/unit/test_follow tests/cli-live.sh'
+#
+# What repeats one thing at very many places does it at fewer, as under
+# valgrind, which may be added:
+#
 #     make check-shaken SHAKEN_UNDER='libtool --mode=execute valgrind -q ...'
 #
 # Not with sanitizers, which want to be loaded first.
@@ -26,6 +30,7 @@ check-shaken: all
 	for seed in $(JOURNAL_SHAKE_SEEDS); do \
 	  echo "== shaken, seed $$seed"; \
 	  $(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS="$$(echo $(SHAKEN))" \
+	    JOURNAL_TEST_VALGRIND=1 \
 	    LOG_COMPILER="env JOURNAL_SHAKE_SEED=$$seed \
 	      JOURNAL_SHAKE_UNDER=$(abs_top_builddir)/ \
 	      JOURNAL_SHAKE_LOG=$(abs_top_builddir)/tests/shaken.log \
