@@ -153,6 +153,7 @@ bool jnl_batch_decode(const uint8_t *p, uint64_t seed,
 	ret_h->body_len = jnl_get32(d->body_len);
 	ret_h->count = jnl_get32(d->count);
 	ret_h->flags = jnl_get32(d->flags);
+	ret_h->each = 0;
 	return true;
 }
 
@@ -263,11 +264,12 @@ static uint32_t same_records(const uint8_t *p, uint32_t room, uint32_t count,
 	return n;
 }
 
-bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
+bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count,
+		      uint32_t *ret_each)
 {
 	/* No body is that long: there is no last one yet. */
 	uint64_t last = 0, size = UINT32_MAX;
-	uint32_t offset = 0, len, gap, same;
+	uint32_t offset = 0, len, gap, same, lengths = 0;
 	const uint8_t *data;
 
 	while (count--) {
@@ -284,6 +286,8 @@ bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 			return false;
 		last = len;
 		size = jnl_record_size(len);
+		/* a void before it makes it not the only one either */
+		lengths += offset == size ? 1 : 2;
 		same = same_records(body + offset, body_len - offset, count,
 				    len);
 		offset += same * (uint32_t)size;
@@ -294,6 +298,8 @@ bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count)
 		if (!gap)
 			return false;
 		offset += gap;
+		lengths = 0;
 	}
+	*ret_each = lengths == 1 ? (uint32_t)size : 0;
 	return true;
 }

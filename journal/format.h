@@ -155,6 +155,7 @@ struct jnl_batch_header {
 	uint32_t body_len;
 	uint32_t count;
 	uint32_t flags;
+	uint32_t each;			/* not on disk: see jnl_records_good() */
 };
 
 /* The seed of every checksum: the UUID's first 8 bytes, little endian. */
@@ -279,8 +280,13 @@ static inline bool jnl_record_next(const uint8_t *body, uint32_t body_len,
 	return true;
 }
 
-/* Whether the body divides into exactly count records, and voids. */
-bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count);
+/*
+ * Whether the body divides into exactly count records, and voids.  *ret_each,
+ * if it does: what each record takes, where all are of one length and the body
+ * has nothing else; otherwise 0.
+ */
+bool jnl_records_good(const uint8_t *body, uint32_t body_len, uint32_t count,
+		      uint32_t *ret_each);
 
 bool jnl_is_zero(const uint8_t *p, size_t len);
 

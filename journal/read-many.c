@@ -153,7 +153,8 @@ static bool good(const struct jnl_many *m, const struct job *job,
 	       jnl_batch_size(h, g->block_size) == job->place.size &&
 	       jnl_batch_body_good(p, h, g->block_size, m->at.rec.seed) &&
 	       (!jnl_batch_records(h) ||
-		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count));
+		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count,
+				 &h->each));
 }
 
 /* By plain reads; twice before it is believed. */

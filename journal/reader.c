@@ -144,6 +144,7 @@ static int next_batch(journal_reader *r)
 		r->body_lsn = place + JNL_BATCH_HEADER;
 		r->body_len = h.body_len;
 		r->body_off = 0;
+		r->alike = h.each != 0;
 		return 1;
 	}
 	return hole == JOURNAL_LSN_NONE ? 0 : lost(r, hole, r->pos);
@@ -213,8 +214,10 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 	uint32_t off = r->body_off;
 
 	/* As long as the one before, as records mostly are: where the next one
-	 * begins does not wait for this one's length to come from memory. */
-	if (off < *r->ready && jnl_get64(r->body + off) == r->usual) {
+	 * begins does not wait for this one's length to come from memory.  And
+	 * where all of a batch are, that was seen when it was judged. */
+	if (off < *r->ready &&
+	    (r->alike || jnl_get64(r->body + off) == r->usual)) {
 		ret_record->lsn = r->body_lsn + off;
 		ret_record->data = r->body + off + JNL_RECORD_WORD;
 		ret_record->len = (uint32_t)r->usual;
@@ -222,6 +225,26 @@ int journal_reader_next(journal_reader *r, struct journal_record *ret_record)
 		return 1;
 	}
 	return next_other(r, ret_record);
+}
+
+/* take_many() where all records of the batch are alike: none is looked at. */
+static int take_alike(journal_reader *r, struct journal_record *ret_records,
+		      int n)
+{
+	uint32_t off = r->body_off, size = r->usual_size;
+	uint32_t left = (*r->ready - off) / size;
+	uint64_t len = r->usual, body_lsn = r->body_lsn;
+	const uint8_t *body = r->body;
+	int taken = left < (uint32_t)n ? (int)left : n;
+
+	for (int i = 0; i < taken; i++) {
+		ret_records[i].lsn = body_lsn + off;
+		ret_records[i].data = body + off + JNL_RECORD_WORD;
+		ret_records[i].len = len;
+		off += size;
+	}
+	r->body_off = off;
+	return taken;
 }
 
 /* What is at hand behind the record that was taken last: up to n of them. */
@@ -233,6 +256,8 @@ static int take_many(journal_reader *r, struct journal_record *ret_records,
 	const uint8_t *body = r->body;
 	int taken = 0;
 
+	if (r->alike)
+		return take_alike(r, ret_records, n);
 	while (taken < n && off < ready) {
 		struct journal_record *rec = &ret_records[taken];
 

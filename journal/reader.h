@@ -42,6 +42,7 @@ struct journal_reader {
 	const uint8_t *body;
 	uint64_t body_lsn;
 	uint32_t body_len, body_off;
+	bool alike;			/* all its records are as the first */
 	uint64_t usual;			/* a length that recurs, as its word */
 	uint32_t usual_size;		/* what such a record takes in a body */
 	struct jnl_many *many;		/* of journal_read_many(), or NULL */

@@ -94,7 +94,8 @@ int jnl_batch_at(struct jnl_view *view, uint64_t lsn, uint64_t seed,
 	if (!jnl_batch_body_good(p, &h, view->block_size, seed))
 		return 2;
 	if (jnl_batch_records(&h) &&
-	    !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len, h.count))
+	    !jnl_records_good(p + JNL_BATCH_HEADER, h.body_len, h.count,
+			      &ret_h->each))
 		return -EBADMSG;
 	return 1;
 }

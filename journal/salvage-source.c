@@ -29,8 +29,8 @@
 /* Journals that may lie mixed in one directory before it is hopeless. */
 #define SHAPES_MAX	64
 /* Broken headers, and those of the file's former number, of which a body is
- * tried in vain, in a segment: each is a checksum
- * of up to the rest of it, which a hostile file would ask for in each block. */
+ * tried in vain, in a segment: each is a checksum of up to the rest of it,
+ * which a hostile file would ask for in each block. */
 #define GUESSES_MAX	256
 
 /* ------------------------------------------------------------------------
@@ -304,7 +304,8 @@ int jnl_source_look(struct jnl_source *s, uint64_t lsn, struct jnl_spot *ret)
 		return err;
 	good = jnl_batch_body_good(p, h, block, s->seed) &&
 	       (!jnl_batch_records(h) ||
-		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count));
+		jnl_records_good(p + JNL_BATCH_HEADER, h->body_len, h->count,
+				 &h->each));
 	if (h->lsn == lsn) {
 		ret->kind = good ? JNL_SPOT_GOOD : JNL_SPOT_BROKEN;
 		ret->p = p;

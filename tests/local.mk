@@ -23,6 +23,7 @@ include tests/bench.mk
 include tests/fuzz.mk
 include tests/quick.mk
 include tests/lab.mk
+include tests/shake.mk
 
 # The same programs under valgrind; CK_FORK=no so that it sees every test.  A
 # check program that is no test of its own has no rule to be run by.

@@ -36,6 +36,8 @@ static bool hit(struct fault *f, enum fault_call call)
 	} else if (fails) {
 		f->times--;
 		f->hit++;
+		if (!pthread_equal(pthread_self(), f->asker))
+			f->hit_behind++;
 	}
 	pthread_mutex_unlock(&f->lock);
 	return fails;
@@ -316,6 +318,8 @@ void fault_set(struct fault *f, enum fault_call call, unsigned long at,
 	f->times = times;
 	f->err = err;
 	f->hit = 0;
+	f->hit_behind = 0;
+	f->asker = pthread_self();
 	f->short_to = 0;
 	f->after = false;
 	pthread_mutex_unlock(&f->lock);

@@ -45,12 +45,19 @@ struct fault {
 	bool solid;			/* fiemap: all written, not shared ... */
 	uint32_t extent_flags;		/* ... but for these FIEMAP_EXTENT_* */
 	uint64_t physical;		/* ... and from there on the device */
-	unsigned long hit;		/* how often it failed */
+	unsigned long hit;		/* how often it failed ... */
+	unsigned long hit_behind;	/* ... in another thread than the one
+					 * that asked for it */
+	pthread_t asker;
 };
 
 void fault_init(struct fault *f, struct jnl_sys *base);
 
-/* Fail the at-th call of this kind from now on, and times - 1 after it. */
+/*
+ * Fail the at-th call of this kind from now on, and times - 1 after it.  Calls
+ * of all threads count: a journal's helper makes some as soon as the journal is
+ * open.  What was hit stands still after fault_clear() and not before.
+ */
 void fault_set(struct fault *f, enum fault_call call, unsigned long at,
 	       unsigned long times, int err);
 void fault_clear(struct fault *f);

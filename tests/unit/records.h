@@ -66,6 +66,10 @@ static inline void make(void)
 			kind = rnd(3);
 			a = rnd(4) ? rnd(sizeof(payload)) : 0;
 			b = rnd(sizeof(payload));
+			/* some batches of one length, and some not */
+			if (n && !rnd(4))
+				ck_assert_int_eq(journal_sync(j, lsn[n - 1]),
+						 0);
 		}
 		len[n] = kind == 2 ? rnd(sizeof(payload)) :
 			 kind && n % 2 ? b : a;

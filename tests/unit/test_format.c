@@ -179,7 +179,7 @@ START_TEST(a_batch_reads_back_as_it_was_written)
 	ck_assert_uint_eq(r.flags, h.flags);
 	ck_assert(jnl_batch_sane(&r, BLOCK, SEGMENT));
 	ck_assert(jnl_batch_body_good(block, &r, BLOCK, SEED));
-	ck_assert(jnl_records_good(block + 64, r.body_len, r.count));
+	ck_assert(jnl_records_good(block + 64, r.body_len, r.count, &r.each));
 	ck_assert_uint_eq(jnl_batch_end(&r, BLOCK, SEGMENT),
 			  SEGMENT + 2 * BLOCK);
 }
@@ -290,7 +290,7 @@ END_TEST
 START_TEST(records_that_do_not_fit_their_body_are_refused)
 {
 	uint8_t body[64] = { 0 };
-	uint32_t offset = 0, len;
+	uint32_t offset = 0, len, each;
 	const uint8_t *data;
 
 	/* longer than the body, by one and by 2^32 */
@@ -310,16 +310,17 @@ START_TEST(records_that_do_not_fit_their_body_are_refused)
 	ck_assert_uint_eq(offset, 16);
 	/* one more or fewer than the header says */
 	memset(body, 0, sizeof(body));
-	ck_assert(jnl_records_good(body, 64, 8));
-	ck_assert(!jnl_records_good(body, 64, 7));
-	ck_assert(!jnl_records_good(body, 64, 9));
+	ck_assert(jnl_records_good(body, 64, 8, &each));
+	ck_assert_uint_eq(each, 8);
+	ck_assert(!jnl_records_good(body, 64, 7, &each));
+	ck_assert(!jnl_records_good(body, 64, 9, &each));
 }
 END_TEST
 
 START_TEST(voids_are_passed_over_wherever_they_lie)
 {
 	uint8_t body[80] = { 0 };
-	uint32_t offset = 0, len;
+	uint32_t offset = 0, len, each;
 	const uint8_t *data;
 
 	/* a void of 24, a record, two voids of 8, a record, a void of 16 */
@@ -338,18 +339,20 @@ START_TEST(voids_are_passed_over_wherever_they_lie)
 	ck_assert_uint_eq(jnl_record_offset(body, data), 56);
 	ck_assert_uint_eq(len, 0);
 	ck_assert(!jnl_record_next(body, 80, &offset, &data, &len));
-	ck_assert(jnl_records_good(body, 80, 2));
-	ck_assert(!jnl_records_good(body, 80, 1));
-	ck_assert(!jnl_records_good(body, 80, 3));
+	ck_assert(jnl_records_good(body, 80, 2, &each));
+	ck_assert(!jnl_records_good(body, 80, 1, &each));
+	ck_assert(!jnl_records_good(body, 80, 3, &each));
 	/* nothing else */
-	ck_assert(jnl_records_good(body, 24, 0));
-	ck_assert(!jnl_records_good(body, 24, 1));
+	ck_assert(jnl_records_good(body, 24, 0, &each));
+	ck_assert_uint_eq(each, 0);
+	ck_assert(!jnl_records_good(body, 24, 1, &each));
 }
 END_TEST
 
 START_TEST(a_void_that_is_not_zero_or_does_not_fit_is_none)
 {
 	uint8_t body[32];
+	uint32_t each;
 
 	jnl_void_put(body, 32);
 	ck_assert_uint_eq(jnl_void_size(body, 32), 32);
@@ -358,16 +361,16 @@ START_TEST(a_void_that_is_not_zero_or_does_not_fit_is_none)
 	for (int i = 8; i < 32; i++) {
 		body[i] = 1;
 		ck_assert_uint_eq(jnl_void_size(body, 32), 0);
-		ck_assert(!jnl_records_good(body, 32, 0));
+		ck_assert(!jnl_records_good(body, 32, 0, &each));
 		body[i] = 0;
 	}
 	jnl_put32(body, 20);			/* not whole words */
-	ck_assert(!jnl_records_good(body, 32, 0));
+	ck_assert(!jnl_records_good(body, 32, 0, &each));
 	jnl_put32(body, UINT32_MAX - 7);
-	ck_assert(!jnl_records_good(body, 32, 0));
+	ck_assert(!jnl_records_good(body, 32, 0, &each));
 	jnl_void_put(body, 32);
 	jnl_put32(body + 4, 2);			/* another upper half */
-	ck_assert(!jnl_records_good(body, 32, 0));
+	ck_assert(!jnl_records_good(body, 32, 0, &each));
 }
 END_TEST
 

@@ -126,6 +126,7 @@ START_TEST(many_at_a_time_pass_over_what_was_abandoned_between_them)
 	jnl_put64(body + 56, 16);
 	jnl_void_put(body + 80, 8);
 	jnl_void_put(body + 88, 8);
+	r->alike = false;
 	r->body = body;
 	r->body_off = 0;
 	r->body_len = *r->ready = sizeof(body);
@@ -168,31 +169,33 @@ END_TEST
 START_TEST(a_record_as_long_as_the_one_before_is_judged_like_any_other)
 {
 	uint8_t body[6 * 24];
+	uint32_t each = 0;
 
 	/* six of 9 bytes: 8 of word, 9 of payload, 7 of padding */
 	memset(body, 0, sizeof(body));
 	for (int i = 0; i < 6; i++)
 		jnl_put64(body + i * 24, 9);
-	ck_assert(jnl_records_good(body, sizeof(body), 6));
-	ck_assert(!jnl_records_good(body, sizeof(body), 5));
-	ck_assert(!jnl_records_good(body, sizeof(body), 7));
+	ck_assert(jnl_records_good(body, sizeof(body), 6, &each));
+	ck_assert_uint_eq(each, 24);
+	ck_assert(!jnl_records_good(body, sizeof(body), 5, &each));
+	ck_assert(!jnl_records_good(body, sizeof(body), 7, &each));
 	/* the last one is cut off */
-	ck_assert(!jnl_records_good(body, sizeof(body) - 8, 6));
-	ck_assert(!jnl_records_good(body, sizeof(body) - 16, 6));
+	ck_assert(!jnl_records_good(body, sizeof(body) - 8, 6, &each));
+	ck_assert(!jnl_records_good(body, sizeof(body) - 16, 6, &each));
 	/* padding of any of them that is not zero */
 	for (int i = 0; i < 6; i++) {
 		for (int at = 17; at < 24; at++) {
 			body[i * 24 + at] = 1;
-			ck_assert(!jnl_records_good(body, sizeof(body), 6));
+			ck_assert(!jnl_records_good(body, sizeof(body), 6, &each));
 			body[i * 24 + at] = 0;
 		}
 	}
 	/* words that are no length, first and later */
 	for (int i = 0; i < 6; i += 3) {
 		jnl_put64(body + i * 24, UINT64_MAX);
-		ck_assert(!jnl_records_good(body, sizeof(body), 6));
+		ck_assert(!jnl_records_good(body, sizeof(body), 6, &each));
 		jnl_put64(body + i * 24, 9 | 1ull << 63);
-		ck_assert(!jnl_records_good(body, sizeof(body), 6));
+		ck_assert(!jnl_records_good(body, sizeof(body), 6, &each));
 		jnl_put64(body + i * 24, 9);
 	}
 }
@@ -204,28 +207,33 @@ START_TEST(of_many_records_of_one_length_each_is_judged)
 		15, 17, 24, 0, 16 | 1ull << 63, UINT64_MAX,
 	};
 	uint8_t body[11 * 24];
+	uint32_t each;
 
 	memset(body, 0xa5, sizeof(body));
 	for (int i = 0; i < 11; i++)
 		jnl_put64(body + i * 24, 16);
 	for (uint32_t n = 0; n < 14; n++)
-		ck_assert_int_eq(jnl_records_good(body, sizeof(body), n),
+		ck_assert_int_eq(jnl_records_good(body, sizeof(body), n, &each),
 				 n == 11);
+	ck_assert(jnl_records_good(body, sizeof(body), 11, &each));
+	ck_assert_uint_eq(each, 24);
 	for (uint32_t cut = 8; cut < sizeof(body); cut += 8)
-		ck_assert(!jnl_records_good(body, sizeof(body) - cut, 11));
+		ck_assert(!jnl_records_good(body, sizeof(body) - cut, 11, &each));
 	for (int i = 0; i < 11; i++) {
 		for (size_t k = 0; k < sizeof(wrong) / sizeof(*wrong); k++) {
 			jnl_put64(body + i * 24, wrong[k]);
-			ck_assert(!jnl_records_good(body, sizeof(body), 11));
+			ck_assert(!jnl_records_good(body, sizeof(body), 11, &each));
 		}
 		/* one that is longer by the next one, which is none then */
 		jnl_put64(body + i * 24, 40);
-		ck_assert_int_eq(jnl_records_good(body, sizeof(body), 10),
+		ck_assert_int_eq(jnl_records_good(body, sizeof(body), 10, &each),
 				 i < 10);
+		ck_assert(i == 10 || each == 0);
 		/* and a void */
 		jnl_void_put(body + i * 24, 24);
-		ck_assert(jnl_records_good(body, sizeof(body), 10));
-		ck_assert(!jnl_records_good(body, sizeof(body), 11));
+		ck_assert(jnl_records_good(body, sizeof(body), 10, &each));
+		ck_assert_uint_eq(each, 0);
+		ck_assert(!jnl_records_good(body, sizeof(body), 11, &each));
 		memset(body + i * 24, 0xa5, 24);
 		jnl_put64(body + i * 24, 16);
 	}

@@ -86,7 +86,7 @@ static struct jnl_action written(const char *letters, const size_t *lens,
 	ck_assert(jnl_batch_sane(&h, BLOCK, SEGMENT));
 	ck_assert(jnl_batch_body_good(image, &h, BLOCK, SEED));
 	ck_assert_uint_eq(h.count, n);
-	ck_assert(jnl_records_good(body, h.body_len, n));
+	ck_assert(jnl_records_good(body, h.body_len, n, &h.each));
 	for (uint32_t i = 0; i < n; i++) {
 		ck_assert(jnl_record_next(body, h.body_len, &offset, &data,
 					  &len));
@@ -498,7 +498,8 @@ START_TEST(any_order_of_steps_keeps_the_images_and_their_number)
 						      BLOCK, SEED));
 			ck_assert(h.flags ||
 				  jnl_records_good(act[i].batch->image + 64,
-						   h.body_len, h.count));
+						   h.body_len, h.count,
+						   &h.each));
 			done(act[i]);
 			act[i] = act[--flying];
 			break;
