@@ -167,7 +167,7 @@ full_disk() {
 
 read_only() {
 	begin "$fs: mounted read-only it can be read, and not appended to"
-	mount -o remount,ro "$mnt"
+	wait_for 50 mount -o remount,ro "$mnt" || bad "it stays writable"
 	run 2 "$tool" append "$mnt/j" <lines
 	says "$mnt/j" 'read-only'
 	run 0 "$tool" cat "$mnt/j"

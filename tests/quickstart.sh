@@ -77,12 +77,16 @@ is_empty()
 ln -s "$top_builddir" "$tmp/true"
 ln -s "$top_builddir/journal-probe" "$tmp/liar/journal-probe"
 
-LC_ALL=C expect 0 "a file survives the death of its writer" \
-	--programs "$top_builddir" --size 1 --kills 3
+# A busy machine may see the writer end before it is killed: then once more.
+killed=0
+for size in 1 4 16; do
+	LC_ALL=C expect 0 "a file of $size MiB survives the death of its writer" \
+		--programs "$top_builddir" --size "$size" --kills 3
+	killed=$(sed -n 's/.* was lost in \([0-9]*\) kills.*/\1/p' "$tmp/out")
+	[ "${killed:-0}" -lt 1 ] || break
+done
 holds "it is said how it ended" \
 	grep 'Nothing that was acknowledged was lost' "$tmp/out"
-# A busy machine may see the writer end before the last of them.
-killed=$(sed -n 's/.* was lost in \([0-9]*\) kills.*/\1/p' "$tmp/out")
 holds "it is killed at work" [ "${killed:-0}" -ge 1 ]
 holds "every kill is in the picture" \
 	[ "$(grep -c '^ *[0-9]* .*X .*ms$' "$tmp/out")" -eq "${killed:-0}" ]

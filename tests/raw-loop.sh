@@ -24,7 +24,7 @@ cleanup() {
 		kill -KILL "$writer" 2>/dev/null || :
 		wait "$writer" 2>/dev/null || :
 	fi
-	[ -z "$mounted" ] || umount mnt 2>/dev/null || :
+	[ -z "$mounted" ] || wait_for 50 umount mnt || :
 	for device in $loops; do
 		wait_for 50 losetup -d "$device" || :
 	done
@@ -128,7 +128,8 @@ if mkfs.ext4 -q -F "$dev" >/dev/null 2>&1 && mkdir mnt &&
 	says "$dev" 'in use' 'mounted'
 	run 2 "$tool" append --overwrite "$dev" <lines
 	says "$dev" 'in use'
-	umount mnt
+	# Somebody may be looking at it just now.
+	wait_for 50 umount mnt || bad "cannot be unmounted"
 	mounted=
 	sha256sum <"$image" >before
 	run 2 "$tool" append "$dev" <lines

@@ -341,11 +341,17 @@ def reads_wait(path):
 
 
 def never_answered(path):
-    """A write gets no answer, and the connection ends."""
-    c = Connection(path)
+    """A write gets no answer, and the connection ends.
+
+    Status 3: the server had ended before.
+    """
+    try:
+        c = Connection(path)
+    except OSError:
+        sys.exit(3)
     try:
         reply = c.ask("SET", "lost", "yes")
-    except (Closed, ConnectionResetError):
+    except (Closed, ConnectionError):
         return
     fail(f"SET: {show(reply)}")
 

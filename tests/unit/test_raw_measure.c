@@ -64,7 +64,7 @@ static int open_patiently(journal **j, uint64_t flags)
 	static const struct timespec pause = { .tv_nsec = 10000000 };
 	int ret = open_with(j, flags);
 
-	for (int i = 0; i < 300 && ret == -EBUSY; i++) {
+	for (int i = 0; i < 6000 && ret == -EBUSY; i++) {
 		(void)nanosleep(&pause, NULL);
 		ret = open_with(j, flags);
 	}

@@ -122,7 +122,7 @@ static void check_counted(journal *j)
 		if (count == told)
 			break;
 		/* one more of the machine's own may be on its way */
-		ck_assert_msg(i < 1000, "%lu counted, %lu told",
+		ck_assert_msg(i < PATIENCE_MS, "%lu counted, %lu told",
 			      (unsigned long)count, (unsigned long)told);
 		pause_ms(1);
 	}
