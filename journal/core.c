@@ -234,7 +234,7 @@ void jnl_fill_stats(journal *j, struct journal_stats *stats)
 	stats->replacements = e->replacements;
 	stats->stalls_queue = j->counters.stalls_queue;
 	stats->stalls_segment = j->counters.stalls_segment;
-	stats->failures = j->helper.failures;
+	stats->failures = j->helper.failures - j->helper.called_off;
 	stats->stalls_device = j->observed.stalls_device + jnl_watch_late(j);
 	stats->events_dropped = j->observed.dropped;
 	stats->action_max_ns = j->counters.action_max_ns;

@@ -79,7 +79,8 @@ struct jnl_helper {
 	/* A failed piece of work is left until an append needs it. */
 	bool blocked;
 	int error;		/* why the last piece failed */
-	uint64_t failures;	/* how many pieces failed */
+	uint64_t failures;	/* how many pieces failed ... */
+	uint64_t called_off;	/* ... because the journal was closed */
 	uint64_t successes;	/* how many did not */
 	uint64_t seen;		/* commits + records at the last look */
 };

@@ -44,6 +44,8 @@ static void finished(journal *j, int ret, bool final)
 	if (ret < 0) {
 		h->error = ret;
 		h->failures++;
+		h->called_off += ret == -ECANCELED &&
+				 atomic_load(&j->dir.cancel);
 		h->blocked = true;
 		/* It may have been a flush. */
 		if (!is_want_of_room(ret))

@@ -11,6 +11,7 @@
 
 #include "journal/stats-file.h"
 #include "tests/unit/observe.h"
+#include "tests/unit/settle.h"
 
 static struct journal_snapshot snap;
 static struct journal_stats stats;
@@ -22,18 +23,25 @@ static int look_at_it(void)
 	return journal_stats_at(path, &snap, &stats);
 }
 
-static journal *open_with_stats(uint64_t flags)
+static journal *open_of_size(uint64_t flags, uint64_t segment_size,
+			     bool no_helper)
 {
 	struct journal_options o = options_of("caller", NULL, NULL);
 	struct jnl_env env = { .sys = &f.sys, .choice = &choice_dsync,
-			       .stats = true };
+			       .stats = true, .no_helper = no_helper };
 	journal *j;
 
 	o.flags |= flags;
+	o.segment_size = segment_size;
 	/* However slow the disk is, nothing but segments is an event. */
 	o.stall_ms = UINT32_MAX;
 	ck_assert_int_eq(jnl_open(&j, path, &o, &env), 0);
 	return j;
+}
+
+static journal *open_with_stats(uint64_t flags)
+{
+	return open_of_size(flags, SMALL, false);
 }
 
 static const char *trail_of(journal *j)
@@ -73,7 +81,8 @@ static ssize_t get_file(const char *name, void *data, size_t len)
 START_TEST(what_is_counted_is_seen_from_outside)
 {
 	struct journal_stats own = JOURNAL_STATS_INIT;
-	journal *j = open_with_stats(0);
+	/* its watermark would come between, and make a late one more */
+	journal *j = open_of_size(0, SMALL, true);
 	struct journal_reservation late, r;
 	uint64_t lsn;
 
@@ -226,6 +235,8 @@ START_TEST(a_write_that_stands_still_is_seen_from_outside)
 
 	f.sys.pwrite = gated_but_for_pages;
 	j = open_with_stats(0);
+	/* who writes the pages is not to stand at the gate */
+	(void)settle(j);
 	pthread_mutex_lock(&gate);
 	start_commits(&d, j, 100, 1);
 	for (int i = 0; !look_at_it() && !snap.outstanding; i++) {
@@ -242,6 +253,47 @@ START_TEST(a_write_that_stands_still_is_seen_from_outside)
 	ck_assert_int_eq(journal_close(j), 0);
 	ck_assert_int_eq(look_at_it(), 0);
 	ck_assert_uint_eq(snap.outstanding, 0);
+}
+END_TEST
+
+static pthread_t opener;
+static _Atomic(journal *) closing;
+static atomic_bool held;
+
+/* The helper's writes take until the journal is being closed. */
+static ssize_t held_until_closing(struct jnl_sys *s, int fd, const void *buf,
+				  size_t len, uint64_t offset, int rwf)
+{
+	struct fault *fault = (struct fault *)s;
+	journal *j;
+
+	if (!pthread_equal(pthread_self(), opener)) {
+		atomic_store(&held, true);
+		for (int i = 0; !(j = atomic_load(&closing)) ||
+				!atomic_load(&j->dir.cancel); i++) {
+			ck_assert_int_lt(i, PATIENCE_MS);
+			pause_ms(1);
+		}
+	}
+	return fault->base->pwrite(fault->base, fd, buf, len, offset, rwf);
+}
+
+START_TEST(what_closing_calls_off_is_no_failure)
+{
+	journal *j;
+
+	opener = pthread_self();
+	f.sys.pwrite = held_until_closing;
+	j = open_of_size(0, 64 << 20, false);
+	for (int i = 0; !atomic_load(&held); i++) {
+		ck_assert_int_lt(i, PATIENCE_MS);
+		pause_ms(1);
+	}
+	atomic_store(&closing, j);
+	ck_assert_int_eq(journal_close(j), 0);
+	ck_assert_int_eq(look_at_it(), 0);
+	ck_assert_uint_eq(snap.closed, 1);
+	ck_assert_uint_eq(stats.failures, 0);
 }
 END_TEST
 
@@ -509,6 +561,7 @@ RUN_SUITE_WITH("stats", 60, setup, teardown,
 	figures_of_one_writer_are_not_taken_for_another_s,
 	without_the_file_there_is_nothing_to_see,
 	a_write_that_stands_still_is_seen_from_outside,
+	what_closing_calls_off_is_no_failure,
 	a_full_disk_costs_the_figures_and_nothing_else,
 	a_disk_that_becomes_full_costs_the_figures_and_nothing_else,
 	somebody_else_s_file_is_left_alone,
