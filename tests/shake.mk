@@ -2,6 +2,10 @@
 #
 #     make check-shaken JOURNAL_SHAKE_SEEDS='1 2 3'
 #     make check-shaken SHAKEN='tests/unit/test_follow tests/cli-live.sh'
+#
+# What repeats one thing at very many places does it at fewer, as under
+# valgrind, which may be added:
+#
 #     make check-shaken SHAKEN_UNDER='libtool --mode=execute valgrind -q ...'
 #
 # Not with sanitizers, which want to be loaded first.
@@ -17,15 +21,16 @@ SHAKEN = $(TESTS)
 SHAKEN_UNDER =
 shake = $(abs_top_builddir)/tests/.libs/libshake.so
 
-check-shaken: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
+check-shaken:
 	@test -z '$(SANITIZE_CFLAGS)' || { \
 	  echo "check-shaken: configure without --enable-sanitizers" >&2; \
 	  exit 1; }
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS=
 	@rm -f tests/shaken.log; failed=; \
 	for seed in $(JOURNAL_SHAKE_SEEDS); do \
 	  echo "== shaken, seed $$seed"; \
 	  $(MAKE) $(AM_MAKEFLAGS) check VERBOSE=1 TESTS="$$(echo $(SHAKEN))" \
+	    JOURNAL_TEST_VALGRIND=1 \
 	    LOG_COMPILER="env JOURNAL_SHAKE_SEED=$$seed \
 	      JOURNAL_SHAKE_UNDER=$(abs_top_builddir)/ \
 	      JOURNAL_SHAKE_LOG=$(abs_top_builddir)/tests/shaken.log \

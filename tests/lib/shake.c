@@ -26,7 +26,9 @@
  * width of file offsets renames the functions below.
  */
 #undef _FILE_OFFSET_BITS
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
