@@ -34,8 +34,11 @@ dist_check_SCRIPTS += tests/fuzz/replay.sh
 TESTS += tests/fuzz/replay.sh
 
 FUZZ_SECONDS = 60
+# No more than so many; empty: as many as there is time for.
+FUZZ_ROUNDS =
 fuzz: tests/fuzz/replay
 	tests/fuzz/replay --seconds=$(FUZZ_SECONDS) \
+	  $(FUZZ_ROUNDS:%=--rounds=%) \
 	  --seed=$${JOURNAL_TEST_SEED:-1} \
 	  $(srcdir)/tests/probe/machines/*.machine
 .PHONY: fuzz

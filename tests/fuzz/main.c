@@ -3,8 +3,10 @@
  *
  *     FILE...                       each once: to see a finding again, and for
  *                                   a fuzzer that runs a program on a file
- *     --seconds=N [--seed=S] FILE...
- *                                   changes to these files for that long
+ *     --seconds=N [--rounds=M] [--seed=S] FILE...
+ *                                   changes to these files for that long, and
+ *                                   no more than M of them: what a faster
+ *                                   machine finds is found where it is made
  *     --seed=S --round=R FILE...    one round of that again
  *
  * The seed is 1 if none is given, and one of the clock if it is "random".  A
@@ -150,11 +152,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seconds", required_argument, NULL, 's' },
+		{ "rounds", required_argument, NULL, 'm' },
 		{ "seed", required_argument, NULL, 'S' },
 		{ "round", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t for_s = 0, seed = 1, round = 0, rounds = 0;
+	uint64_t most = UINT64_MAX;
 	bool one = false;
 	struct text *texts;
 	double end;
@@ -166,6 +170,8 @@ int main(int argc, char **argv)
 			return 2;
 		if (c == 's')
 			for_s = number(optarg);
+		if (c == 'm')
+			most = number(optarg);
 		if (c == 'S')
 			seed = strcmp(optarg, "random") ?
 			       number(optarg) : (uint64_t)time(NULL);
@@ -191,7 +197,7 @@ int main(int argc, char **argv)
 	if (one)
 		one_round(texts, n, seed, round);
 	end = seconds() + (double)for_s;
-	for (; for_s && seconds() < end; rounds++)
+	for (; for_s && rounds < most && seconds() < end; rounds++)
 		one_round(texts, n, seed, rounds);
 	if (for_s)
 		printf("%llu rounds from %zu files, seed %llu\n",

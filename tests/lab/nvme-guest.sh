@@ -111,15 +111,16 @@ awk '
 /ioctl.*= 0$/ && command[$1] {
 	written[$1] = command[$1] = 0
 	flushes += $1 == writer
+	all++
 }
 / write\(1, "[0-9]+\\n"/ {
-	early += written[$1]; acks++; by_now = flushes
+	early += written[$1]; acks++; by_now = flushes; all_by_now = all
 }
 END {
 	printf "%d acknowledged, %d Flushes, %d early\n", acks, by_now, early
-	# 19, but that the helper, when it writes a mark, may settle the
-	# segment, or carry a batch of ours.
-	exit !(acks == 20 && by_now >= 15 && by_now <= 20 && !early)
+	# 19; but the helper, whenever it writes a mark, may settle the segment,
+	# or carry a batch of ours.
+	exit !(acks == 20 && all_by_now >= 18 && by_now <= 20 && !early)
 }
 ' trace >counted || {
 	miss "$what: $(cat counted)"

@@ -30,7 +30,7 @@
 #                      the log's beginning
 #   --memory MIB       (1024)
 #   --append WORDS     for the kernel's command line
-#   --limit SECONDS    (900) then the guest is ended
+#   --limit SECONDS    (1800) then the guest is ended
 #   --show             print the guest's console while it runs
 #
 # Exit status: the script's; 77 if there can be no guest here, with the reason
@@ -201,7 +201,7 @@ out=
 build=
 memory=1024
 append=
-limit_s=900
+limit_s=1800
 show=
 nvmet=
 while [ $# -gt 0 ]; do
