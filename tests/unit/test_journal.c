@@ -592,6 +592,8 @@ START_TEST(the_statistics_count_what_was_done)
 	for (int i = 0; i < 9; i++)
 		lsn = put(j, "12345678", false);
 	ck_assert_int_eq(journal_sync(j, lsn), 0);
+	/* a watermark on its way is counted, and how long it takes is not */
+	(void)settle(j);
 	ck_assert_int_eq(journal_stats(j, &st), 0);
 	ck_assert_uint_eq(st.records, 19);
 	ck_assert_uint_eq(st.payload, 10 * 4 + 9 * 8);
